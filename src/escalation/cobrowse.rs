@@ -1,0 +1,22 @@
+//! The cobrowse session of a conversation, shared by every escalation that is about it.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::SessionId;
+use super::progress::Write;
+
+/// What the ledger knows of one conversation's session. It belongs to the conversation, not to the incident: two
+/// incidents about one conversation would otherwise each offer the customer a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cobrowse {
+    /// The write that creates the session.
+    #[serde(default)]
+    pub session: Write<SessionId>,
+    /// The write that attaches it to the conversation.
+    #[serde(default)]
+    pub media: Write<()>,
+    /// Sessions that may exist at Genesys although nobody knows their id, since the answer that would have named
+    /// them was lost. Nobody can reach them; they are counted.
+    #[serde(default)]
+    pub possible_orphans: u32,
+}

@@ -1,0 +1,486 @@
+//! What has to be done next. A function of what is known; it does nothing itself.
+//!
+//! One escalation is a loop: decide, do the one thing, put what was learned into [`Progress`], [`Cobrowse`] or
+//! [`Situation`], decide again. Every crash is a return to the top of that loop with whatever the ledger holds, so
+//! the only question that each arm below must answer is: *what may already have happened if we come here again?*
+
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use super::cobrowse::Cobrowse;
+use super::code::Code;
+use super::conversation::{Agent, Conversation, choose_agent};
+use super::ids::{NoteId, SessionId};
+use super::progress::{End, Intent, Offer, Progress, Step, Write};
+use super::retry::{Setback, Wait};
+
+/// While nobody is connected, the conversation is looked at again after a time between these two.
+const AGENT_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
+/// The proof is looked for at growing intervals between these two.
+const VERIFY_POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(2));
+
+/// The times that bound an escalation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How long after a call's deadline its request may still take effect at the vendor.
+    pub settle: Duration,
+    /// How long the conversation may take to show an attached session.
+    pub verify: Duration,
+    /// How long to wait for an agent to connect.
+    pub agent_wait: Duration,
+    /// How old an escalation may grow.
+    pub expires_after: Duration,
+}
+
+/// A read of the conversation, and when it began: what it says about a write depends on which came first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// What it said.
+    pub conversation: Conversation,
+    /// When the request was sent.
+    pub read_at: Timestamp,
+}
+
+/// A search for our note in the incident, and when it began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteLook {
+    /// The note that carries our marker.
+    pub found: Option<NoteId>,
+    /// When the request was sent.
+    pub read_at: Timestamp,
+}
+
+/// Everything else that counts: what this run knows and no later run may rely on.
+#[derive(Debug, Clone)]
+pub struct Situation<'a> {
+    /// The time now.
+    pub now: Timestamp,
+    /// The bounds in force.
+    pub bounds: &'a Bounds,
+    /// When the ingress accepted the escalation.
+    pub accepted_at: Timestamp,
+    /// When the event behind it happened, by PagerDuty's clock.
+    pub occurred_at: Timestamp,
+    /// When the incident was last resolved, by the same clock.
+    pub resolved_at: Option<Timestamp>,
+    /// Whether a token is at hand.
+    pub token: bool,
+    /// The conversation's session, while this run holds the claim on it.
+    pub claimed: Option<&'a Cobrowse>,
+    /// The last read of the conversation in this run, since the claim was taken and since the last write.
+    pub survey: Option<&'a Survey>,
+    /// The last search for our note in this run.
+    pub note_look: Option<&'a NoteLook>,
+}
+
+/// The next thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Ask somebody.
+    Call(Call),
+    /// Take this into the records. No call.
+    Update(Update),
+    /// Nothing can be done before this time.
+    WaitUntil {
+        /// On behalf of which step.
+        step: Step,
+        /// When to decide again.
+        until: Timestamp,
+    },
+    /// It cannot go on, for this reason.
+    Stop(Step, Setback),
+    /// It has ended.
+    Finish(End),
+}
+
+/// Something that needs an answer from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// Read the incident's alerts: [`Progress::context`].
+    FindContext,
+    /// See to it that there is a token: [`Situation::token`].
+    GetToken,
+    /// Take the claim on the conversation: [`Situation::claimed`].
+    ClaimConversation,
+    /// Read the conversation, on behalf of this step: [`Situation::survey`].
+    ReadConversation(Step),
+    /// Record the intent, then create a session.
+    CreateSession,
+    /// Record the intent, then attach this session.
+    AttachMedia(SessionId),
+    /// Search the incident's notes for our marker: [`Situation::note_look`].
+    LookUpNote,
+    /// Record the intent, then write the note.
+    WriteNote,
+}
+
+impl Call {
+    /// The step that it belongs to.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        match self {
+            Self::FindContext => Step::Context,
+            Self::GetToken => Step::Token,
+            Self::ClaimConversation | Self::CreateSession => Step::Session,
+            Self::ReadConversation(step) => *step,
+            Self::AttachMedia(_) => Step::Media,
+            Self::LookUpNote | Self::WriteNote => Step::Note,
+        }
+    }
+}
+
+/// A conclusion to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Nobody is connected yet.
+    Waiting(Timestamp),
+    /// This agent is connected.
+    Agent(Agent),
+    /// The session question is settled.
+    Offer(Offer),
+    /// Whether the first call created a session cannot be found out. Nobody can reach it, so it is asked for again.
+    SessionMayRepeat,
+    /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
+    ForgetSession,
+    /// The conversation shows the session: the call that attached it took effect, whatever became of its answer.
+    MediaFound(Timestamp),
+    /// A first look, taken after the call could still land, did not find the attachment.
+    MediaAbsent(Timestamp),
+    /// Two looks a settle time apart did not find it: the call never took effect and may be repeated.
+    MediaMayRepeat,
+    /// The note was found by its marker.
+    NoteFound(Timestamp, NoteId),
+    /// A first look did not find the note.
+    NoteAbsent(Timestamp),
+    /// Two looks a settle time apart did not find it.
+    NoteMayRepeat,
+}
+
+impl Update {
+    /// Puts the conclusion into the records.
+    pub fn apply(self, progress: &mut Progress, cobrowse: &mut Cobrowse) {
+        match self {
+            Self::Waiting(since) => progress.waiting_since = Some(since),
+            Self::Agent(agent) => progress.agent = Some(agent),
+            Self::Offer(offer) => progress.offer = Some(offer),
+            Self::SessionMayRepeat => {
+                cobrowse.session = Write::Open;
+                cobrowse.possible_orphans += 1;
+            }
+            Self::ForgetSession => {
+                cobrowse.session = Write::Open;
+                cobrowse.media = Write::Open;
+            }
+            Self::MediaFound(at) => cobrowse.media = Write::Done { at, result: () },
+            Self::MediaAbsent(at) => mark_absent(&mut cobrowse.media, at),
+            Self::MediaMayRepeat => cobrowse.media = Write::Open,
+            Self::NoteFound(at, id) => progress.note = Write::Done { at, result: id },
+            Self::NoteAbsent(at) => mark_absent(&mut progress.note, at),
+            Self::NoteMayRepeat => progress.note = Write::Open,
+        }
+    }
+}
+
+fn mark_absent<T>(write: &mut Write<T>, at: Timestamp) {
+    if let Write::Intended(intent) = write {
+        intent.absent_at = Some(at);
+    }
+}
+
+/// The next thing to do for an escalation that is this far, in this situation.
+#[must_use]
+pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
+    if progress.note.done().is_some() {
+        return Action::Finish(End::Done);
+    }
+    let asked = progress.asked_at.is_some() || progress.note.asked();
+    if !asked
+        && situation
+            .resolved_at
+            .is_some_and(|resolved| resolved >= situation.occurred_at)
+    {
+        return Action::Finish(End::Cancelled);
+    }
+    if situation.now >= after(situation.accepted_at, situation.bounds.expires_after) {
+        return Action::Stop(
+            current_step(progress),
+            Setback::last(Code::Expired, "older than escalation.expires_after"),
+        );
+    }
+    let Some(context) = &progress.context else {
+        return Action::Call(Call::FindContext);
+    };
+    if progress.offer.is_some() {
+        return decide_note(&progress.note, situation);
+    }
+    if !situation.token {
+        return Action::Call(Call::GetToken);
+    }
+    let Some(cobrowse) = situation.claimed else {
+        return Action::Call(Call::ClaimConversation);
+    };
+    let Some(survey) = situation.survey else {
+        return Action::Call(Call::ReadConversation(step_of(cobrowse)));
+    };
+    let agent = choose_agent(context.agent.as_ref(), &survey.conversation);
+    match &cobrowse.session {
+        Write::Open => decide_session(progress, agent, survey, situation),
+        // There is no way to look a session up that nobody attached, so its absence cannot be proven; and none is
+        // needed, since a session nobody attached can be reached by nobody. Wait out the first call, then repeat.
+        Write::Intended(intent) => match landed(intent, situation) {
+            Some(until) => Action::WaitUntil {
+                step: Step::Session,
+                until,
+            },
+            None => Action::Update(Update::SessionMayRepeat),
+        },
+        Write::Done {
+            at,
+            result: session,
+        } => match &cobrowse.media {
+            Write::Open => decide_media(session, survey),
+            Write::Intended(intent) => decide_media_reconcile(session, intent, survey, situation),
+            Write::Done { at: attached, .. } => {
+                decide_proof(progress, session, *at, *attached, agent, survey, situation)
+            }
+        },
+    }
+}
+
+/// Nothing was written yet: is this a conversation to write to?
+fn decide_session(
+    progress: &Progress,
+    agent: Option<Agent>,
+    survey: &Survey,
+    situation: &Situation<'_>,
+) -> Action {
+    if survey.conversation.over {
+        return Action::Stop(
+            Step::Session,
+            Setback::last(Code::ConversationOver, "the conversation has ended"),
+        );
+    }
+    if let Some(agent) = &agent
+        && progress.agent.as_ref() != Some(agent)
+    {
+        return Action::Update(Update::Agent(agent.clone()));
+    }
+    if !survey.conversation.cobrowse.is_empty() {
+        return Action::Update(Update::Offer(Offer::Running));
+    }
+    if agent.is_some() {
+        return Action::Call(Call::CreateSession);
+    }
+    let Some(since) = progress.waiting_since else {
+        return Action::Update(Update::Waiting(situation.now));
+    };
+    if situation.now >= after(since, situation.bounds.agent_wait) {
+        return Action::Stop(
+            Step::Session,
+            Setback::last(
+                Code::NoAgentConnected,
+                "no agent connected to the conversation within escalation.agent_wait",
+            ),
+        );
+    }
+    Action::Stop(
+        Step::Session,
+        Setback::parked(
+            Code::NoAgentConnected,
+            "no agent is connected to the conversation yet",
+            Wait::Between(AGENT_POLL.0, AGENT_POLL.1),
+        ),
+    )
+}
+
+/// A session exists and nothing was sent to attach it.
+fn decide_media(session: &SessionId, survey: &Survey) -> Action {
+    if survey.conversation.shows(session) {
+        return Action::Update(Update::MediaFound(survey.read_at));
+    }
+    if survey.conversation.over {
+        return Action::Stop(
+            Step::Media,
+            Setback::last(
+                Code::ConversationOver,
+                "the conversation ended before the session could be attached",
+            ),
+        );
+    }
+    if !survey.conversation.cobrowse.is_empty() {
+        // Somebody else was faster. Ours is attached nowhere, so nobody sees it; offering two would confuse both.
+        return Action::Update(Update::Offer(Offer::Running));
+    }
+    Action::Call(Call::AttachMedia(session.clone()))
+}
+
+/// Something was sent to attach the session, and what became of it is not known.
+fn decide_media_reconcile(
+    session: &SessionId,
+    intent: &Intent,
+    survey: &Survey,
+    situation: &Situation<'_>,
+) -> Action {
+    if survey.conversation.shows(session) {
+        return Action::Update(Update::MediaFound(survey.read_at));
+    }
+    match absence(intent, Some(survey.read_at), situation) {
+        Absence::TooEarly(until) => Action::WaitUntil {
+            step: Step::Media,
+            until,
+        },
+        Absence::Look => Action::Call(Call::ReadConversation(Step::Media)),
+        Absence::Once(at) => Action::Update(Update::MediaAbsent(at)),
+        Absence::Proven => Action::Update(Update::MediaMayRepeat),
+    }
+}
+
+/// The session was attached: does the conversation show it?
+fn decide_proof(
+    progress: &Progress,
+    session: &SessionId,
+    started_at: Timestamp,
+    attached_at: Timestamp,
+    agent: Option<Agent>,
+    survey: &Survey,
+    situation: &Situation<'_>,
+) -> Action {
+    if survey.conversation.shows(session) {
+        return match agent {
+            Some(agent) if progress.agent.is_none() => Action::Update(Update::Agent(agent)),
+            Some(_) | None => Action::Update(Update::Offer(Offer::Ours {
+                session: session.clone(),
+                started_at,
+            })),
+        };
+    }
+    let bound = after(attached_at, situation.bounds.verify);
+    if situation.now < bound {
+        let waited = elapsed(attached_at, survey.read_at);
+        let pause = (waited / 2).clamp(VERIFY_POLL.0, VERIFY_POLL.1);
+        let until = after(survey.read_at, pause).min(bound);
+        return if situation.now < until {
+            Action::WaitUntil {
+                step: Step::Verify,
+                until,
+            }
+        } else {
+            Action::Call(Call::ReadConversation(Step::Verify))
+        };
+    }
+    if survey.read_at < bound {
+        // The bound has passed since the last look: one more look, so that a late proof counts.
+        return Action::Call(Call::ReadConversation(Step::Verify));
+    }
+    if progress.asked_at.is_none() {
+        // It was another escalation's session, and it is gone: this one gets its own.
+        return Action::Update(Update::ForgetSession);
+    }
+    if survey.conversation.over {
+        return Action::Stop(
+            Step::Verify,
+            Setback::last(
+                Code::ConversationOver,
+                "the conversation ended before it showed the session",
+            ),
+        );
+    }
+    Action::Stop(
+        Step::Verify,
+        Setback::last(
+            Code::CobrowseNotConfirmed,
+            "the session was attached, but the conversation never showed it",
+        ),
+    )
+}
+
+fn decide_note(note: &Write<NoteId>, situation: &Situation<'_>) -> Action {
+    match note {
+        Write::Open => Action::Call(Call::WriteNote),
+        Write::Done { .. } => Action::Finish(End::Done),
+        Write::Intended(intent) => {
+            let look = situation.note_look;
+            if let Some((id, at)) = look.and_then(|l| l.found.clone().map(|id| (id, l.read_at))) {
+                return Action::Update(Update::NoteFound(at, id));
+            }
+            match absence(intent, look.map(|l| l.read_at), situation) {
+                Absence::TooEarly(until) => Action::WaitUntil {
+                    step: Step::Note,
+                    until,
+                },
+                Absence::Look => Action::Call(Call::LookUpNote),
+                Absence::Once(at) => Action::Update(Update::NoteAbsent(at)),
+                Absence::Proven => Action::Update(Update::NoteMayRepeat),
+            }
+        }
+    }
+}
+
+/// How far the proof is that a call had no effect. One look proves nothing: the request may land right after it.
+enum Absence {
+    /// The call may still land: not before this time.
+    TooEarly(Timestamp),
+    /// It is time for a (fresh) look.
+    Look,
+    /// The first look after the call could land; it began at this time.
+    Once(Timestamp),
+    /// Two looks, a settle time apart.
+    Proven,
+}
+
+fn absence(intent: &Intent, looked: Option<Timestamp>, situation: &Situation<'_>) -> Absence {
+    if let Some(until) = landed(intent, situation) {
+        return Absence::TooEarly(until);
+    }
+    let conclusive_from = match intent.absent_at {
+        None => after(intent.deadline, situation.bounds.settle),
+        Some(first) => after(first, situation.bounds.settle),
+    };
+    match (looked, intent.absent_at) {
+        (Some(at), None) if at >= conclusive_from => Absence::Once(at),
+        (Some(at), Some(_)) if at >= conclusive_from => Absence::Proven,
+        (Some(_) | None, _) if situation.now < conclusive_from => {
+            Absence::TooEarly(conclusive_from)
+        }
+        (Some(_) | None, _) => Absence::Look,
+    }
+}
+
+/// `Some(until)` while the intended call may still take effect.
+fn landed(intent: &Intent, situation: &Situation<'_>) -> Option<Timestamp> {
+    let until = after(intent.deadline, situation.bounds.settle);
+    (situation.now < until).then_some(until)
+}
+
+fn step_of(cobrowse: &Cobrowse) -> Step {
+    match (&cobrowse.session, &cobrowse.media) {
+        (Write::Open | Write::Intended(_), _) => Step::Session,
+        (Write::Done { .. }, Write::Open | Write::Intended(_)) => Step::Media,
+        (Write::Done { .. }, Write::Done { .. }) => Step::Verify,
+    }
+}
+
+fn current_step(progress: &Progress) -> Step {
+    if progress.context.is_none() {
+        Step::Context
+    } else if progress.offer.is_some() {
+        Step::Note
+    } else {
+        Step::Session
+    }
+}
+
+/// A time and a span after it; at the end of all time, that end.
+fn after(start: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span)
+        .ok()
+        .and_then(|span| start.checked_add(span).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,618 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
+
+use super::*;
+use crate::escalation::{AgentId, AgentSeen, Context, ConversationId, LiveCobrowse};
+
+const BOUNDS: Bounds = Bounds {
+    settle: Duration::from_secs(5),
+    verify: Duration::from_secs(30),
+    agent_wait: Duration::from_secs(900),
+    expires_after: Duration::from_secs(86_400),
+};
+/// What a call may take.
+const CALL: i64 = 10;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + second).unwrap()
+}
+
+fn session() -> SessionId {
+    SessionId::parse("s-1").unwrap()
+}
+
+fn agent() -> AgentSeen {
+    AgentSeen {
+        id: AgentId::parse("agent-1").unwrap(),
+        since: None,
+    }
+}
+
+/// A conversation with an agent in it.
+fn ready() -> Conversation {
+    Conversation {
+        agents: vec![agent()],
+        ..Conversation::default()
+    }
+}
+
+fn showing(session: &SessionId) -> Conversation {
+    Conversation {
+        cobrowse: vec![LiveCobrowse {
+            session: Some(session.clone()),
+        }],
+        ..ready()
+    }
+}
+
+fn known() -> Progress {
+    Progress {
+        context: Some(Context {
+            conversation: ConversationId::parse("c-1").unwrap(),
+            agent: None,
+            ambiguous: false,
+        }),
+        agent: choose_agent(None, &ready()),
+        ..Progress::default()
+    }
+}
+
+fn intended(deadline: i64, absent_at: Option<i64>) -> Intent {
+    Intent {
+        epoch: 1,
+        deadline: at(deadline),
+        absent_at: absent_at.map(at),
+    }
+}
+
+fn situation(now: i64) -> Situation<'static> {
+    Situation {
+        now: at(now),
+        bounds: &BOUNDS,
+        accepted_at: at(0),
+        occurred_at: at(0),
+        resolved_at: None,
+        token: true,
+        claimed: None,
+        survey: None,
+        note_look: None,
+    }
+}
+
+/// Decides with this conversation, read at this second.
+fn with(
+    progress: &Progress,
+    cobrowse: &Cobrowse,
+    now: i64,
+    conversation: Conversation,
+    read: i64,
+) -> Action {
+    let survey = Survey {
+        conversation,
+        read_at: at(read),
+    };
+    decide(
+        progress,
+        &Situation {
+            claimed: Some(cobrowse),
+            survey: Some(&survey),
+            ..situation(now)
+        },
+    )
+}
+
+fn code(action: Action) -> (Code, Wait) {
+    match action {
+        Action::Stop(_, setback) => (setback.code, setback.wait),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_asked_before_it_is_needed() {
+    let mut now = situation(1);
+    assert_eq!(
+        decide(&Progress::default(), &now),
+        Action::Call(Call::FindContext)
+    );
+    now.token = false;
+    assert_eq!(decide(&known(), &now), Action::Call(Call::GetToken));
+    now.token = true;
+    assert_eq!(
+        decide(&known(), &now),
+        Action::Call(Call::ClaimConversation)
+    );
+    let cobrowse = Cobrowse::default();
+    now.claimed = Some(&cobrowse);
+    assert_eq!(
+        decide(&known(), &now),
+        Action::Call(Call::ReadConversation(Step::Session))
+    );
+}
+
+#[test]
+fn a_conversation_that_is_over_is_final_and_one_without_an_agent_waits_for_free() {
+    let cobrowse = Cobrowse::default();
+    let over = Conversation {
+        over: true,
+        ..ready()
+    };
+    assert_eq!(
+        code(with(&known(), &cobrowse, 1, over, 1)),
+        (Code::ConversationOver, Wait::Final)
+    );
+
+    let mut progress = Progress {
+        agent: None,
+        ..known()
+    };
+    let empty = Conversation::default;
+    assert_eq!(
+        with(&progress, &cobrowse, 1, empty(), 1),
+        Action::Update(Update::Waiting(at(1)))
+    );
+    progress.waiting_since = Some(at(1));
+    assert_eq!(
+        code(with(&progress, &cobrowse, 900, empty(), 900)),
+        (
+            Code::NoAgentConnected,
+            Wait::Between(AGENT_POLL.0, AGENT_POLL.1)
+        )
+    );
+    assert_eq!(
+        code(with(&progress, &cobrowse, 901, empty(), 901)),
+        (Code::NoAgentConnected, Wait::Final)
+    );
+    assert_eq!(
+        with(&progress, &cobrowse, 901, ready(), 901),
+        Action::Update(Update::Agent(choose_agent(None, &ready()).unwrap()))
+    );
+}
+
+#[test]
+fn a_session_that_was_there_before_us_is_not_doubled() {
+    let foreign = showing(&SessionId::parse("theirs").unwrap());
+    assert_eq!(
+        with(&known(), &Cobrowse::default(), 1, foreign.clone(), 1),
+        Action::Update(Update::Offer(Offer::Running))
+    );
+    let created = Cobrowse {
+        session: Write::Done {
+            at: at(1),
+            result: session(),
+        },
+        ..Cobrowse::default()
+    };
+    assert_eq!(
+        with(&known(), &created, 2, foreign, 2),
+        Action::Update(Update::Offer(Offer::Running)),
+        "also when it came between our two calls"
+    );
+}
+
+#[test]
+fn a_resolution_cancels_what_was_not_asked_for_and_nothing_else() {
+    let resolved = |resolved, occurred| Situation {
+        resolved_at: Some(at(resolved)),
+        occurred_at: at(occurred),
+        ..situation(20)
+    };
+    let cancelled = Action::Finish(End::Cancelled);
+    assert_eq!(decide(&known(), &resolved(10, 5)), cancelled);
+    assert_eq!(decide(&known(), &resolved(5, 5)), cancelled);
+    assert_ne!(
+        decide(&known(), &resolved(4, 5)),
+        cancelled,
+        "reopened after it"
+    );
+    let asked = Progress {
+        asked_at: Some(at(6)),
+        ..known()
+    };
+    assert_ne!(
+        decide(&asked, &resolved(10, 5)),
+        cancelled,
+        "the note is owed"
+    );
+}
+
+#[test]
+fn an_expired_escalation_is_final_at_whatever_step() {
+    for progress in [Progress::default(), known()] {
+        let (code, wait) = code(decide(&progress, &situation(86_400)));
+        assert_eq!((code, wait), (Code::Expired, Wait::Final));
+    }
+}
+
+#[test]
+fn a_lost_session_is_repeated_only_after_the_first_call_can_no_longer_land() {
+    let cobrowse = Cobrowse {
+        session: Write::Intended(intended(CALL, None)),
+        ..Cobrowse::default()
+    };
+    assert_eq!(
+        with(&known(), &cobrowse, 14, ready(), 14),
+        Action::WaitUntil {
+            step: Step::Session,
+            until: at(15)
+        }
+    );
+    let again = with(&known(), &cobrowse, 15, ready(), 15);
+    assert_eq!(again, Action::Update(Update::SessionMayRepeat));
+    let (mut progress, mut cobrowse) = (known(), cobrowse);
+    Update::SessionMayRepeat.apply(&mut progress, &mut cobrowse);
+    assert_eq!(cobrowse.possible_orphans, 1);
+}
+
+#[test]
+fn a_lost_attachment_is_adopted_when_found_and_repeated_after_two_looks() {
+    let cobrowse = |absent| Cobrowse {
+        session: Write::Done {
+            at: at(0),
+            result: session(),
+        },
+        media: Write::Intended(intended(CALL, absent)),
+        possible_orphans: 0,
+    };
+    let first = cobrowse(None);
+    assert_eq!(
+        with(&known(), &first, 3, showing(&session()), 3),
+        Action::Update(Update::MediaFound(at(3))),
+        "found is found, however early"
+    );
+    assert_eq!(
+        with(&known(), &first, 14, ready(), 14),
+        Action::WaitUntil {
+            step: Step::Media,
+            until: at(15)
+        }
+    );
+    assert_eq!(
+        with(&known(), &first, 16, ready(), 14),
+        Action::Call(Call::ReadConversation(Step::Media)),
+        "a look before the call could no longer land proves nothing"
+    );
+    assert_eq!(
+        with(&known(), &first, 16, ready(), 16),
+        Action::Update(Update::MediaAbsent(at(16)))
+    );
+    let second = cobrowse(Some(16));
+    assert_eq!(
+        with(&known(), &second, 16, ready(), 16),
+        Action::WaitUntil {
+            step: Step::Media,
+            until: at(21)
+        },
+        "one look is not two"
+    );
+    assert_eq!(
+        with(&known(), &second, 21, ready(), 21),
+        Action::Update(Update::MediaMayRepeat)
+    );
+}
+
+#[test]
+fn the_note_is_reconciled_like_the_attachment() {
+    let progress = |absent| Progress {
+        offer: Some(Offer::Running),
+        note: Write::Intended(intended(CALL, absent)),
+        ..known()
+    };
+    let look = |progress: &Progress, now, found: Option<&str>, read| {
+        let look = NoteLook {
+            found: found.map(|id| NoteId::parse(id).unwrap()),
+            read_at: at(read),
+        };
+        decide(
+            progress,
+            &Situation {
+                note_look: Some(&look),
+                ..situation(now)
+            },
+        )
+    };
+    let first = progress(None);
+    assert!(matches!(
+        decide(&first, &situation(3)),
+        Action::WaitUntil {
+            step: Step::Note,
+            ..
+        }
+    ));
+    assert_eq!(
+        decide(&first, &situation(15)),
+        Action::Call(Call::LookUpNote)
+    );
+    let found = NoteId::parse("n").unwrap();
+    assert_eq!(
+        look(&first, 16, Some("n"), 16),
+        Action::Update(Update::NoteFound(at(16), found))
+    );
+    assert_eq!(
+        look(&first, 16, None, 16),
+        Action::Update(Update::NoteAbsent(at(16)))
+    );
+    let second = progress(Some(16));
+    assert!(matches!(
+        look(&second, 17, None, 16),
+        Action::WaitUntil { .. }
+    ));
+    assert_eq!(
+        look(&second, 21, None, 21),
+        Action::Update(Update::NoteMayRepeat)
+    );
+}
+
+#[test]
+fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
+    let attached = Cobrowse {
+        session: Write::Done {
+            at: at(0),
+            result: session(),
+        },
+        media: Write::Done {
+            at: at(1),
+            result: (),
+        },
+        possible_orphans: 0,
+    };
+    let ours = Progress {
+        asked_at: Some(at(0)),
+        ..known()
+    };
+    assert!(matches!(
+        with(&ours, &attached, 2, ready(), 2),
+        Action::WaitUntil {
+            step: Step::Verify,
+            ..
+        }
+    ));
+    assert_eq!(
+        with(&ours, &attached, 40, ready(), 20),
+        Action::Call(Call::ReadConversation(Step::Verify))
+    );
+    assert_eq!(
+        with(&ours, &attached, 40, showing(&session()), 40),
+        Action::Update(Update::Offer(Offer::Ours {
+            session: session(),
+            started_at: at(0)
+        }))
+    );
+    assert_eq!(
+        code(with(&ours, &attached, 40, ready(), 40)),
+        (Code::CobrowseNotConfirmed, Wait::Final)
+    );
+    assert_eq!(
+        with(&known(), &attached, 40, ready(), 40),
+        Action::Update(Update::ForgetSession),
+        "another escalation's session that has ended is not ours to miss"
+    );
+}
+
+mod world {
+    //! Runs [`decide`] against a small vendor world, with one crash or lost answer at every place where one can be.
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Fault {
+        /// The process dies before the call is sent.
+        CrashBefore,
+        /// The call takes effect; the process dies before it learns that.
+        CrashAfter,
+        /// The call takes effect, and its answer is lost.
+        AnswerLost,
+        /// The call has no effect, and no answer comes.
+        NoEffect,
+        /// The call takes effect some seconds after it was given up.
+        LandsLate,
+    }
+
+    const FAULTS: [Fault; 5] = [
+        Fault::CrashBefore,
+        Fault::CrashAfter,
+        Fault::AnswerLost,
+        Fault::NoEffect,
+        Fault::LandsLate,
+    ];
+
+    #[derive(Default)]
+    struct World {
+        now: i64,
+        sessions: usize,
+        attached: Vec<SessionId>,
+        notes: usize,
+        /// Effects that are still on their way: when, and which.
+        late: Vec<(i64, Step)>,
+    }
+
+    impl World {
+        fn tick(&mut self, now: i64) {
+            self.now = self.now.max(now);
+            let due: Vec<_> = self
+                .late
+                .extract_if(.., |(when, _)| *when <= self.now)
+                .collect();
+            for (_, step) in due {
+                self.take_effect(step);
+            }
+        }
+
+        fn take_effect(&mut self, step: Step) {
+            match step {
+                Step::Session => self.sessions += 1,
+                Step::Media => self.attached.push(self.session_id()),
+                Step::Note => self.notes += 1,
+                Step::Context | Step::Token | Step::Verify => {}
+            }
+        }
+
+        fn session_id(&self) -> SessionId {
+            SessionId::parse(&format!("s-{}", self.sessions)).unwrap()
+        }
+
+        fn conversation(&self) -> Conversation {
+            Conversation {
+                cobrowse: self
+                    .attached
+                    .iter()
+                    .map(|id| LiveCobrowse {
+                        session: Some(id.clone()),
+                    })
+                    .collect(),
+                ..ready()
+            }
+        }
+    }
+
+    /// Runs to the end; the `nth` write meets the fault. Returns whether there was such a write.
+    fn run(nth: usize, fault: Fault) -> (World, bool) {
+        let mut world = World::default();
+        let (mut progress, mut cobrowse) = (Progress::default(), Cobrowse::default());
+        let (mut token, mut claimed, mut survey, mut look) = (false, false, None, None);
+        let (mut writes, mut met) = (0, false);
+        for _ in 0..200 {
+            let action = decide(
+                &progress,
+                &Situation {
+                    token,
+                    claimed: claimed.then_some(&cobrowse),
+                    survey: survey.as_ref(),
+                    note_look: look.as_ref(),
+                    ..situation(world.now)
+                },
+            );
+            let now = world.now;
+            let step = match action {
+                Action::Finish(end) => {
+                    assert_eq!(end, End::Done);
+                    return (world, met);
+                }
+                Action::Call(Call::FindContext) => {
+                    progress.context = known().context;
+                    continue;
+                }
+                Action::Call(Call::GetToken) => {
+                    token = true;
+                    continue;
+                }
+                Action::Call(Call::ClaimConversation) => {
+                    claimed = true;
+                    continue;
+                }
+                Action::Call(Call::ReadConversation(_)) => {
+                    survey = Some(Survey {
+                        conversation: world.conversation(),
+                        read_at: at(now),
+                    });
+                    continue;
+                }
+                Action::Call(Call::LookUpNote) => {
+                    look = Some(NoteLook {
+                        found: (world.notes > 0).then(|| NoteId::parse("n").unwrap()),
+                        read_at: at(now),
+                    });
+                    continue;
+                }
+                Action::Update(update) => {
+                    update.apply(&mut progress, &mut cobrowse);
+                    continue;
+                }
+                Action::WaitUntil { until, .. } => {
+                    let second = until.as_second() - at(0).as_second();
+                    world.tick(second + i64::from(until.subsec_nanosecond() > 0));
+                    (survey, look) = (None, None);
+                    continue;
+                }
+                Action::Stop(step, setback) => panic!("{step:?}: {setback:?}"),
+                Action::Call(Call::CreateSession) => Step::Session,
+                Action::Call(Call::AttachMedia(_)) => Step::Media,
+                Action::Call(Call::WriteNote) => Step::Note,
+            };
+            // The intent is durable before the call.
+            let mut intent = intended(now + CALL, None);
+            progress.asked_at.get_or_insert(at(now));
+            match step {
+                Step::Session => cobrowse.session = Write::Intended(intent.clone()),
+                Step::Media => cobrowse.media = Write::Intended(intent.clone()),
+                Step::Note | Step::Context | Step::Token | Step::Verify => {
+                    progress.note = Write::Intended(intent.clone());
+                }
+            }
+            writes += 1;
+            let fault = (writes == nth).then_some(fault);
+            met |= fault.is_some();
+            match fault {
+                None | Some(Fault::AnswerLost | Fault::CrashAfter) => world.take_effect(step),
+                Some(Fault::LandsLate) => world.late.push((now + CALL + 4, step)),
+                Some(Fault::CrashBefore | Fault::NoEffect) => {}
+            }
+            match fault {
+                None => match step {
+                    Step::Session => {
+                        let result = world.session_id();
+                        cobrowse.session = Write::Done {
+                            at: at(now),
+                            result,
+                        };
+                    }
+                    Step::Media => {
+                        cobrowse.media = Write::Done {
+                            at: at(now),
+                            result: (),
+                        };
+                        survey = None;
+                    }
+                    Step::Note | Step::Context | Step::Token | Step::Verify => {
+                        let result = NoteId::parse("n").unwrap();
+                        progress.note = Write::Done {
+                            at: at(now),
+                            result,
+                        };
+                    }
+                },
+                Some(Fault::CrashBefore | Fault::CrashAfter) => {
+                    (token, claimed, survey, look) = (false, false, None, None);
+                    world.tick(now + 1);
+                }
+                Some(Fault::AnswerLost | Fault::NoEffect | Fault::LandsLate) => {
+                    // Given up at the deadline.
+                    intent.deadline = at(now + CALL);
+                    (survey, look) = (None, None);
+                    world.tick(now + CALL);
+                }
+            }
+        }
+        panic!("it does not come to an end");
+    }
+
+    #[test]
+    fn whatever_happens_to_one_call_there_is_one_attachment_and_one_note() {
+        let mut met = 0;
+        for fault in FAULTS {
+            for nth in 1..=3 {
+                let (world, did) = run(nth, fault);
+                met += usize::from(did);
+                assert_eq!(world.attached.len(), 1, "{fault:?} at write {nth}");
+                assert_eq!(world.notes, 1, "{fault:?} at write {nth}");
+                assert!(world.sessions <= 2, "{fault:?} at write {nth}");
+            }
+        }
+        assert_eq!(met, FAULTS.len() * 3, "every write met every fault");
+    }
+
+    #[test]
+    fn undisturbed_it_takes_three_writes_and_no_time() {
+        let (world, met) = run(4, Fault::NoEffect);
+        assert!(!met);
+        assert_eq!(
+            (world.sessions, world.attached.len(), world.notes),
+            (1, 1, 1)
+        );
+        assert_eq!(world.now, 0);
+    }
+}

@@ -1,0 +1,30 @@
+//! The domain: what an escalation is, what it knows, and what has to be done next.
+//!
+//! Everything in here is pure. No clock, no randomness, no socket, no SQL: time, delays and seeds come in as
+//! values, effects go out as values. That is what lets one list of rules serve the worker, the tests and a model.
+
+mod cobrowse;
+mod code;
+mod conversation;
+mod dead_letter;
+mod decide;
+mod ids;
+mod lane;
+mod message;
+mod note;
+mod progress;
+mod retry;
+
+pub use cobrowse::Cobrowse;
+pub use code::Code;
+pub use conversation::{Agent, AgentSeen, Conversation, LiveCobrowse, choose_agent};
+pub use dead_letter::{DeadLetter, DeadLetterId, Origin as DeadLetterOrigin};
+pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, Update, decide};
+pub use ids::{
+    AgentId, ConversationId, EventId, IncidentId, InvalidId, Key, NoteId, ServiceId, SessionId,
+};
+pub use lane::Lane;
+pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
+pub use note::{Marker, NoteText, Outcome as NoteOutcome, SessionLink};
+pub use progress::{Context, End, Entry, Intent, Offer, Progress, Step, Write};
+pub use retry::{Cost, Setback, Wait};

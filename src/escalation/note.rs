@@ -1,0 +1,215 @@
+//! The note in the incident: what the on-call engineer reads at 3 am.
+
+use jiff::Timestamp;
+use std::fmt;
+
+use super::conversation::Agent;
+use super::ids::{Key, SessionId};
+use super::progress::{Context, Offer};
+
+/// A link that admits whoever opens it. It lives in one column of the ledger and in the note, nowhere else, so it
+/// has neither `Display` nor a telling `Debug`, and no serialisation.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionLink(String);
+
+impl SessionLink {
+    /// Takes a link from the vendor's answer or from the ledger.
+    #[must_use]
+    pub fn new(link: String) -> Self {
+        Self(link)
+    }
+
+    /// The link itself. Call it only where it is written into the note or the ledger's column.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionLink(hidden)")
+    }
+}
+
+/// What a note tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The session is there.
+    Ready,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+        }
+    }
+}
+
+/// The text by which a note of ours is found again. One per key and outcome, the same in every process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker(String);
+
+impl Marker {
+    /// The marker of the note that tells this outcome of this escalation.
+    #[must_use]
+    pub fn of(key: &Key, outcome: Outcome) -> Self {
+        Self(format!("[escalator {}]", key.digest(outcome.as_str())))
+    }
+
+    /// The marker as it stands in the note.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a note's content carries this marker.
+    #[must_use]
+    pub fn is_in(&self, content: &str) -> bool {
+        content.contains(&self.0)
+    }
+}
+
+/// What the note of a finished escalation is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct NoteText<'a> {
+    /// The escalation.
+    pub key: &'a Key,
+    /// What the incident is about.
+    pub context: &'a Context,
+    /// Who is connected; unknown when a session was running before us and nobody was.
+    pub agent: Option<&'a Agent>,
+    /// The session.
+    pub offer: &'a Offer,
+    /// The link, where the session is ours.
+    pub link: Option<&'a SessionLink>,
+}
+
+impl NoteText<'_> {
+    /// The note, plain text. The first line is what PagerDuty's app shows in a list.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut lines = Vec::with_capacity(8);
+        match self.offer {
+            Offer::Ours {
+                session,
+                started_at,
+            } => {
+                lines.push(match self.link {
+                    Some(link) => format!("Cobrowse session ready: {}", link.reveal()),
+                    None => "Cobrowse session ready. Genesys gave no link: open the conversation there to join it.".to_owned(),
+                });
+                lines.push(String::new());
+                self.push_conversation(&mut lines);
+                self.push_session(&mut lines, session, *started_at);
+            }
+            Offer::Running => {
+                lines.push("A cobrowse session is already running in this conversation; no second one was started.".to_owned());
+                lines.push(String::new());
+                self.push_conversation(&mut lines);
+            }
+        }
+        lines.push(String::new());
+        lines.push(Marker::of(self.key, Outcome::Ready).as_str().to_owned());
+        lines.join("\n")
+    }
+
+    fn push_conversation(&self, lines: &mut Vec<String>) {
+        lines.push(format!("Conversation: {}", self.context.conversation));
+        if self.context.ambiguous {
+            lines.push(
+                "  (the incident's alerts name several conversations; this is the first)"
+                    .to_owned(),
+            );
+        }
+        match self.agent {
+            Some(Agent {
+                id,
+                instead_of: None,
+            }) => lines.push(format!("Agent: {id}")),
+            Some(Agent {
+                id,
+                instead_of: Some(named),
+            }) => lines.push(format!(
+                "Agent: {id} (the alert named {named}, who is not connected)"
+            )),
+            None => lines.push("Agent: nobody is connected".to_owned()),
+        }
+    }
+
+    fn push_session(&self, lines: &mut Vec<String>, session: &SessionId, started_at: Timestamp) {
+        lines.push(format!("Session: {session}"));
+        lines.push(format!("Started: {started_at:.0}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::escalation::{AgentId, ConversationId, IncidentId, Trigger};
+
+    fn key() -> Key {
+        Key::of(&IncidentId::parse("Q1").unwrap(), &Trigger::First)
+    }
+
+    fn context() -> Context {
+        Context {
+            conversation: ConversationId::parse("2c9d6f0e").unwrap(),
+            agent: None,
+            ambiguous: false,
+        }
+    }
+
+    #[test]
+    fn the_note_reads_as_a_person_would_want_it_at_night() {
+        let agent = Agent {
+            id: AgentId::parse("agent-2").unwrap(),
+            instead_of: Some(AgentId::parse("agent-1").unwrap()),
+        };
+        let offer = Offer::Ours {
+            session: SessionId::parse("4b1f5f8e").unwrap(),
+            started_at: "2026-11-20T03:04:05.678Z".parse().unwrap(),
+        };
+        let link = SessionLink::new("https://join.example/4b1f".into());
+        let text = NoteText {
+            key: &key(),
+            context: &context(),
+            agent: Some(&agent),
+            offer: &offer,
+            link: Some(&link),
+        }
+        .render();
+        let marker = Marker::of(&key(), Outcome::Ready);
+        assert_eq!(
+            text,
+            format!(
+                "Cobrowse session ready: https://join.example/4b1f\n\nConversation: 2c9d6f0e\nAgent: agent-2 (the alert named agent-1, who is not connected)\nSession: 4b1f5f8e\nStarted: 2026-11-20T03:04:05Z\n\n{}",
+                marker.as_str()
+            )
+        );
+        assert!(marker.is_in(&text));
+    }
+
+    #[test]
+    fn a_session_that_was_there_before_us_is_named_as_such_and_has_no_link() {
+        let text = NoteText {
+            key: &key(),
+            context: &context(),
+            agent: None,
+            offer: &Offer::Running,
+            link: None,
+        }
+        .render();
+        assert!(text.contains("already running"));
+        assert!(!text.contains("http"));
+        assert!(Marker::of(&key(), Outcome::Ready).is_in(&text));
+    }
+
+    #[test]
+    fn a_link_does_not_show_itself() {
+        let link = SessionLink::new("https://join.example/secret".into());
+        assert!(!format!("{link:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,192 @@
+//! How far an escalation is. The ledger keeps it; [`decide`](super::decide()) reads it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::code::Code;
+use super::conversation::Agent;
+use super::ids::{AgentId, ConversationId, NoteId, SessionId};
+
+/// The steps of an escalation, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Which conversation and which agent the incident is about.
+    Context,
+    /// An OAuth token.
+    Token,
+    /// A cobrowse session.
+    Session,
+    /// The session in the conversation.
+    Media,
+    /// The proof that it is there.
+    Verify,
+    /// The note in the incident.
+    Note,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 6] = [
+        Self::Context,
+        Self::Token,
+        Self::Session,
+        Self::Media,
+        Self::Verify,
+        Self::Note,
+    ];
+
+    /// The name used in logs, metrics and the ledger.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Media => "media",
+            Self::Verify => "verify",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// Everything that survives a crash, apart from the conversation's session ([`Cobrowse`](super::Cobrowse)).
+///
+/// No field is a secret and none is a link, so that it can be shown, exported and logged.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Set by the context step; never changed afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+    /// Set when the conversation was first seen without a connected agent; `escalation.agent_wait` counts from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
+    /// Set when the conversation was read with somebody connected and before anything was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// Set with the first intent that this escalation recorded for the conversation. From then on the note is owed:
+    /// a resolution of the incident does not cancel it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+    /// Set when the question "which session" is settled: ours is proven to be there, or another one is running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
+    /// How often in a row it could not go on, whatever the reason; back to 0 with every step that succeeds.
+    #[serde(default)]
+    pub setbacks: u32,
+    /// The write of the note.
+    #[serde(default)]
+    pub note: Write<NoteId>,
+}
+
+/// What the incident is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The conversation that breached its SLA.
+    pub conversation: ConversationId,
+    /// The agent whom the alert named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// The incident's alerts name more than one conversation; the first was taken.
+    #[serde(default)]
+    pub ambiguous: bool,
+}
+
+/// The session that the note speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Offer {
+    /// A session of ours, seen live in the conversation.
+    Ours {
+        /// Its id.
+        session: SessionId,
+        /// When it was created.
+        started_at: Timestamp,
+    },
+    /// A session was live in the conversation before us. It is not ours, and a second one is not offered.
+    Running,
+}
+
+/// A write to a vendor that takes no idempotency key, and so needs a record of its own on either side of the call.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Write<T> {
+    /// Nothing was sent. A crash leaves nothing behind.
+    #[default]
+    Open,
+    /// Recorded durably *before* the call. Whoever finds this without a result does not know whether the call took
+    /// effect, and has to find out before anything is sent again.
+    Intended(Intent),
+    /// The vendor said yes, or the effect was found there.
+    Done {
+        /// When we learned it.
+        at: Timestamp,
+        /// What the vendor called it.
+        result: T,
+    },
+}
+
+/// The record that precedes a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The lease under which it was written.
+    pub epoch: u64,
+    /// After this moment the call has been given up on our side. The vendor may take a settle time longer.
+    pub deadline: Timestamp,
+    /// When the vendor was first asked whether the effect is there, and it was not. One look proves nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_at: Option<Timestamp>,
+}
+
+impl<T> Write<T> {
+    /// The result, once there is one.
+    #[must_use]
+    pub fn done(&self) -> Option<&T> {
+        match self {
+            Self::Done { result, .. } => Some(result),
+            Self::Open | Self::Intended(_) => None,
+        }
+    }
+
+    /// Whether something was sent, or may have been.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        !matches!(self, Self::Open)
+    }
+}
+
+/// How an escalation ended. Nothing leaves these states but an operator's replay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum End {
+    /// The note is in the incident.
+    Done,
+    /// The incident was resolved before anything was asked for.
+    Cancelled,
+    /// Given up.
+    Dead {
+        /// Why.
+        code: Code,
+        /// Why, in words.
+        reason: String,
+        /// The broker has confirmed the dead letter. Until then a redelivery publishes it again, under the same id.
+        published: bool,
+    },
+}
+
+/// One line of an escalation's history, written in the transaction that it tells about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Under which lease.
+    pub epoch: u64,
+    /// At which step, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// What happened, in words, without a secret or a link.
+    pub what: String,
+    /// Why, where something went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}

@@ -1,0 +1,8 @@
+//! Escalator: a PagerDuty incident about a Genesys Cloud conversation becomes a cobrowse session and a note with its
+//! link. Once, whatever crashes.
+//!
+//! `ARCHITECTURE.md` has the map. In short: `ingress` takes the webhook and puts a message on RabbitMQ (`broker`);
+//! `worker` takes it through its steps, deciding with the pure code of `escalation`, acting through `upstream`,
+//! remembering in the `ledger`.
+
+pub mod escalation;

@@ -1,0 +1,12 @@
+//! The integration tests, one binary: real RabbitMQ, real HTTP, the real program. `make test` starts the broker.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+mod broker;
