@@ -6,3 +6,4 @@
 //! remembering in the `ledger`.
 
 pub mod escalation;
+pub mod settings;

@@ -1,0 +1,172 @@
+//! Genesys Cloud.
+
+use secrecy::SecretString;
+
+use super::base_url::BaseUrl;
+use super::faults::shown;
+use super::reader::Reader;
+
+const REGION: &str = "genesys.region";
+
+/// Settings of Genesys Cloud.
+#[derive(Debug, Clone)]
+pub struct Genesys {
+    /// The domain of the region, in lower case.
+    pub region: String,
+    /// The address of the API.
+    pub api_url: BaseUrl,
+    /// The address that gives tokens.
+    pub login_url: BaseUrl,
+    /// The id of the OAuth client.
+    pub client_id: String,
+    /// The secret of the OAuth client.
+    pub client_secret: SecretString,
+    /// Which cobrowse contract is spoken.
+    pub cobrowse_api: CobrowseApi,
+    /// How many requests a minute the whole pool may send, 1 to 1,000,000.
+    pub requests_per_minute: u32,
+}
+
+/// The cobrowse contracts that this build speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CobrowseApi {
+    /// A session is created, and then attached to the conversation's media.
+    Sessions,
+}
+
+impl Genesys {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let region = reader
+            .text(REGION)
+            .and_then(|text| check_region(reader, &text));
+        let api_url = reader.optional_base_url("genesys.api_url");
+        let login_url = reader.optional_base_url("genesys.login_url");
+        let client_id = reader.text("genesys.client_id");
+        let client_secret = reader.secret("genesys.client_secret");
+        let cobrowse_api = cobrowse_api(reader);
+        let requests_per_minute = reader.number("genesys.requests_per_minute", 1..=1_000_000);
+        let (region, api_url, login_url) = (region?, api_url?, login_url?);
+        let of_region = |host: &str| BaseUrl::parse(&format!("https://{host}.{region}"));
+        // One that points the API elsewhere points it at a proxy or a simulator, which must not see half of the
+        // traffic: the credentials follow.
+        let login_url = login_url.or_else(|| api_url.clone());
+        let (Ok(api_url), Ok(login_url)) = (
+            api_url.map_or_else(|| of_region("api"), Ok),
+            login_url.map_or_else(|| of_region("login"), Ok),
+        ) else {
+            reader.fault(REGION, "makes no address", REGION_ADVICE);
+            return None;
+        };
+        Some(Self {
+            region,
+            api_url,
+            login_url,
+            client_id: client_id?,
+            client_secret: client_secret?,
+            cobrowse_api: cobrowse_api?,
+            requests_per_minute: requests_per_minute?,
+        })
+    }
+}
+
+fn cobrowse_api(reader: &mut Reader<'_>) -> Option<CobrowseApi> {
+    const KEY: &str = "genesys.cobrowse_api";
+    match reader.text(KEY)?.as_str() {
+        "sessions" => Some(CobrowseApi::Sessions),
+        name @ ("conversation" | "auto") => {
+            let problem = format!("is {name}, which this build does not speak yet");
+            reader.fault(
+                KEY,
+                problem,
+                "write sessions, if that is the contract of the other side",
+            );
+            None
+        }
+        other => {
+            reader.fault(KEY, format!("is {}", shown(other)), "write sessions");
+            None
+        }
+    }
+}
+
+const REGION_ADVICE: &str = "write the domain that stands behind apps. in the browser, as in mypurecloud.ie or usw2.pure.cloud";
+
+fn check_region(reader: &mut Reader<'_>, text: &str) -> Option<String> {
+    let region = text.to_ascii_lowercase();
+    if let Some((_, domain)) = AWS_REGIONS.iter().find(|(name, _)| *name == region) {
+        let problem = format!("is {region}, the name of the AWS region");
+        reader.fault(REGION, problem, format!("write its domain, {domain}"));
+        return None;
+    }
+    if !is_domain(&region)
+        || ["api.", "apps.", "login."]
+            .iter()
+            .any(|host| region.starts_with(host))
+    {
+        reader.fault(
+            REGION,
+            format!("is {}, not the domain of a region", shown(text)),
+            REGION_ADVICE,
+        );
+        return None;
+    }
+    Some(region)
+}
+
+/// Loosely: new regions appear, and a private one may be behind a proxy.
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    text.contains('.') && text.len() < 200 && text.split('.').all(label)
+}
+
+/// What people write instead of the domain.
+const AWS_REGIONS: [(&str, &str); 16] = [
+    ("us-east-1", "mypurecloud.com"),
+    ("eu-west-1", "mypurecloud.ie"),
+    ("ap-southeast-2", "mypurecloud.com.au"),
+    ("ap-northeast-1", "mypurecloud.jp"),
+    ("eu-central-1", "mypurecloud.de"),
+    ("us-west-2", "usw2.pure.cloud"),
+    ("ca-central-1", "cac1.pure.cloud"),
+    ("ap-northeast-2", "apne2.pure.cloud"),
+    ("eu-west-2", "euw2.pure.cloud"),
+    ("ap-south-1", "aps1.pure.cloud"),
+    ("us-east-2", "use2.us-gov-pure.cloud"),
+    ("sa-east-1", "sae1.pure.cloud"),
+    ("me-central-1", "mec1.pure.cloud"),
+    ("ap-northeast-3", "apne3.pure.cloud"),
+    ("eu-central-2", "euc2.pure.cloud"),
+    ("mx-central-1", "mxc1.pure.cloud"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_region_is_a_domain() {
+        for (_, domain) in AWS_REGIONS {
+            assert!(is_domain(domain), "{domain}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_domain_is_refused() {
+        for text in [
+            "ie",
+            "https://mypurecloud.ie",
+            "mypurecloud.ie/",
+            "my purecloud.ie",
+            "a..b",
+            "-a.b",
+            "a.b:80",
+        ] {
+            assert!(!is_domain(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! PagerDuty's REST API.
+
+use secrecy::SecretString;
+
+use super::base_url::BaseUrl;
+use super::reader::Reader;
+
+/// Settings of PagerDuty's REST API.
+#[derive(Debug, Clone)]
+pub struct PagerDutyApi {
+    /// The REST API key.
+    pub api_token: SecretString,
+    /// The e-mail address of the user in whose name notes are written.
+    pub from_email: String,
+    /// The address of the API.
+    pub api_url: BaseUrl,
+    /// How many requests a minute the whole pool may send, 1 to 1,000,000.
+    pub requests_per_minute: u32,
+}
+
+impl PagerDutyApi {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let api_token = reader.secret("pagerduty.api_token");
+        let from_email = reader.text("pagerduty.from_email");
+        // Not shown: it names a person, or it is the token in the wrong place.
+        if from_email.as_deref().is_some_and(|text| !is_email(text)) {
+            let advice = "write the address with which a user of the account logs in";
+            reader.fault("pagerduty.from_email", "is not an e-mail address", advice);
+        }
+        let api_url = reader.base_url("pagerduty.api_url");
+        let requests_per_minute = reader.number("pagerduty.requests_per_minute", 1..=1_000_000);
+        Some(Self {
+            api_token: api_token?,
+            from_email: from_email?,
+            api_url: api_url?,
+            requests_per_minute: requests_per_minute?,
+        })
+    }
+}
+
+/// As much as is certain: something, one `@`, something, and nothing that a header cannot carry.
+fn is_email(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
+        && text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_at_sign_with_something_on_both_sides() {
+        assert!(is_email("on-call@example.com"));
+        for text in [
+            "on-call",
+            "@example.com",
+            "on-call@",
+            "a@b@c",
+            "on call@example.com",
+        ] {
+            assert!(!is_email(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Who asks: each role reads only the sections that it needs.
+
+use std::fmt;
+
+/// What a process is there for, and with it which settings it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Ingress and worker in one process.
+    Serve,
+    /// The webhook receiver alone. It holds no API credential of a vendor.
+    Ingress,
+    /// The worker alone. It holds no webhook secret.
+    Worker,
+    /// `check`: everything that a worker needs. A webhook secret is looked at if there is one.
+    Check,
+    /// A command that speaks with the broker alone.
+    Broker,
+    /// A command that reads or writes the ledger alone, such as `audit` or `dead-letters list`.
+    Ledger,
+    /// A command that plans or does a replay: broker, ledger, and both vendors for reading.
+    Replay,
+    /// `catch-up`: broker, ledger, PagerDuty's API, and the filters of what starts an escalation.
+    CatchUp,
+    /// A command that speaks with PagerDuty's API alone.
+    PagerDuty,
+}
+
+/// A group of settings that is read as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Concern {
+    Admin,
+    Amqp,
+    Database,
+    Ingress,
+    Starts,
+    Worker,
+    Escalation,
+    Genesys,
+    PagerDuty,
+    Note,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 9] = [
+        Self::Serve,
+        Self::Ingress,
+        Self::Worker,
+        Self::Check,
+        Self::Broker,
+        Self::Ledger,
+        Self::Replay,
+        Self::CatchUp,
+        Self::PagerDuty,
+    ];
+
+    /// The name of the role, as `default.toml` writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Ingress => "ingress",
+            Self::Worker => "worker",
+            Self::Check => "check",
+            Self::Broker => "broker",
+            Self::Ledger => "ledger",
+            Self::Replay => "replay",
+            Self::CatchUp => "catch-up",
+            Self::PagerDuty => "pagerduty",
+        }
+    }
+
+    /// Whether this role reads that group. Logging is read by every role.
+    pub(super) fn asks_for(self, concern: Concern) -> bool {
+        use Concern as C;
+        let concerns: &[Concern] = match self {
+            Self::Serve => return true,
+            Self::Ingress => &[C::Admin, C::Amqp, C::Ingress, C::Starts],
+            Self::Worker => &[
+                C::Admin,
+                C::Amqp,
+                C::Database,
+                C::Worker,
+                C::Escalation,
+                C::Genesys,
+                C::PagerDuty,
+                C::Note,
+            ],
+            // Ingress is looked at besides, where it is set up at all.
+            Self::Check => &[
+                C::Admin,
+                C::Amqp,
+                C::Database,
+                C::Starts,
+                C::Worker,
+                C::Escalation,
+                C::Genesys,
+                C::PagerDuty,
+                C::Note,
+            ],
+            Self::Broker => &[C::Amqp],
+            Self::Ledger => &[C::Database],
+            Self::Replay => &[
+                C::Amqp,
+                C::Database,
+                C::Worker,
+                C::Escalation,
+                C::Genesys,
+                C::PagerDuty,
+            ],
+            Self::CatchUp => &[C::Amqp, C::Database, C::Starts, C::Worker, C::PagerDuty],
+            Self::PagerDuty => &[C::PagerDuty],
+        };
+        concerns.contains(&concern)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
