@@ -1,0 +1,205 @@
+//! The events: what is counted and told, together.
+
+use std::time::Duration;
+
+use super::metrics::Telemetry;
+
+/// A webhook got its answer.
+#[derive(Debug)]
+pub struct WebhookAnswered<'a> {
+    /// accepted, ignored, filtered, not_understood, bad_signature, no_signature, too_large, not_stored, late
+    pub outcome: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The event's type, where it could be read.
+    pub event_type: Option<&'a str>,
+    /// The incident, where it could be read.
+    pub incident: Option<&'a str>,
+    /// PagerDuty's id of the webhook.
+    pub webhook: Option<&'a str>,
+    /// Why, where something went wrong.
+    pub reason: Option<&'a str>,
+    /// From the header to the answer.
+    pub took: Duration,
+}
+
+/// A request to a vendor ended.
+#[derive(Debug)]
+pub struct UpstreamAnswered<'a> {
+    /// Whom.
+    pub vendor: &'static str,
+    /// What.
+    pub operation: &'static str,
+    /// The HTTP status, or `not_sent`, or `no_answer`.
+    pub status: &'a str,
+    /// The vendor's own id of the call.
+    pub correlation: Option<&'a str>,
+    /// From sending to the last byte.
+    pub took: Duration,
+}
+
+/// A step ended.
+#[derive(Debug)]
+pub struct StepFinished<'a> {
+    /// Which.
+    pub step: &'static str,
+    /// ok, later, dead, unknown
+    pub outcome: &'static str,
+    /// The escalation.
+    pub key: &'a str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A delivery was worked on: the one wide line of an attempt.
+#[derive(Debug)]
+pub struct AttemptFinished<'a> {
+    /// done, cancelled, dead, later, handed_back, ended_before, noted (a resolution)
+    pub outcome: &'static str,
+    /// The escalation, once it is known.
+    pub key: Option<&'a str>,
+    /// The incident.
+    pub incident: &'a str,
+    /// The conversation, once it is known.
+    pub conversation: Option<&'a str>,
+    /// The agent, once known.
+    pub agent: Option<&'a str>,
+    /// The lane.
+    pub lane: &'static str,
+    /// Where the message came from.
+    pub origin: &'static str,
+    /// The last step that was worked on.
+    pub step: Option<&'static str>,
+    /// Why it did not go on.
+    pub code: Option<&'static str>,
+    /// The same in words.
+    pub reason: Option<&'a str>,
+    /// How long it waits, if it does.
+    pub delay: Option<Duration>,
+    /// Attempts spent so far.
+    pub attempts: u32,
+    /// The lease's number.
+    pub epoch: u64,
+    /// The broker had delivered it before.
+    pub redelivered: bool,
+    /// The lease before this one had not been given back.
+    pub recovered: bool,
+    /// How long this attempt took.
+    pub took: Duration,
+    /// How long ago the ingress accepted it.
+    pub age: Duration,
+}
+
+impl Telemetry {
+    /// Counts and tells.
+    pub fn webhook_answered(&self, event: &WebhookAnswered<'_>) {
+        self.webhooks.with_label_values(&[event.outcome]).inc();
+        self.webhook_seconds
+            .with_label_values(&[event.outcome])
+            .observe(event.took.as_secs_f64());
+        tracing::info!(
+            event = "webhook.answered",
+            outcome = event.outcome,
+            status = event.status,
+            event_type = event.event_type,
+            incident = event.incident,
+            webhook = event.webhook,
+            reason = event.reason,
+            took_ms = millis(event.took),
+        );
+    }
+
+    /// Counts and, at debug level, tells: the attempt's own line says what came of it.
+    pub fn upstream_answered(&self, event: &UpstreamAnswered<'_>) {
+        self.upstream
+            .with_label_values(&[event.vendor, event.operation, event.status])
+            .observe(event.took.as_secs_f64());
+        tracing::debug!(
+            event = "upstream.answered",
+            vendor = event.vendor,
+            operation = event.operation,
+            status = event.status,
+            correlation = event.correlation,
+            took_ms = millis(event.took),
+        );
+    }
+
+    /// Counts and, at debug level, tells.
+    pub fn step_finished(&self, event: &StepFinished<'_>) {
+        self.steps
+            .with_label_values(&[event.step, event.outcome])
+            .observe(event.took.as_secs_f64());
+        tracing::debug!(
+            event = "step.finished",
+            step = event.step,
+            outcome = event.outcome,
+            key = event.key,
+            took_ms = millis(event.took),
+        );
+    }
+
+    /// Counts and tells.
+    pub fn attempt_finished(&self, event: &AttemptFinished<'_>) {
+        self.attempts
+            .with_label_values(&[event.lane, event.outcome])
+            .inc();
+        if event.outcome == "done" {
+            self.accepted_to_note
+                .with_label_values(&[event.lane])
+                .observe(event.age.as_secs_f64());
+        }
+        if event.outcome == "dead" {
+            self.dead_letters
+                .with_label_values(&[event.code.unwrap_or("internal")])
+                .inc();
+        }
+        tracing::info!(
+            event = "escalation.attempt",
+            outcome = event.outcome,
+            key = event.key,
+            incident = event.incident,
+            conversation = event.conversation,
+            agent = event.agent,
+            lane = event.lane,
+            origin = event.origin,
+            step = event.step,
+            code = event.code,
+            reason = event.reason,
+            delay_ms = event.delay.map(millis),
+            attempts = event.attempts,
+            epoch = event.epoch,
+            redelivered = event.redelivered,
+            recovered = event.recovered,
+            took_ms = millis(event.took),
+            age_ms = millis(event.age),
+        );
+    }
+
+    /// Counts a message handed to the broker. The line that tells it is the webhook's or the attempt's.
+    pub fn published(&self, target: &'static str, outcome: &'static str) {
+        self.published.with_label_values(&[target, outcome]).inc();
+    }
+
+    /// Counts a dead letter that the ingress wrote.
+    pub fn dead_letter_of_ingress(&self, code: &'static str) {
+        self.dead_letters.with_label_values(&[code]).inc();
+    }
+
+    /// Counts how an unknown outcome of a write was settled: `adopted` or `repeated`.
+    pub fn unknown_settled(&self, step: &'static str, settled: &'static str, key: &str) {
+        self.unknown_outcomes
+            .with_label_values(&[step, settled])
+            .inc();
+        tracing::warn!(event = "write.unknown_settled", step, settled, key);
+    }
+
+    /// Counts an effect that was found twice.
+    pub fn duplicate_found(&self, step: &'static str, key: &str) {
+        self.duplicate_effects.with_label_values(&[step]).inc();
+        tracing::error!(event = "effect.found_twice", step, key);
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,181 @@
+//! Every metric of the program, with its name, unit, labels and help.
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// Seconds, from a fast local answer to the longest call that is allowed.
+const CALL_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Seconds, from the promise ("within a second") to a day of outage.
+const NOTE_BUCKETS: &[f64] = &[
+    0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0,
+];
+
+/// The handle through which everything is counted and told. One per process, shared by `Arc`.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    pub(super) webhooks: IntCounterVec,
+    pub(super) webhook_seconds: HistogramVec,
+    pub(super) published: IntCounterVec,
+    pub(super) attempts: IntCounterVec,
+    pub(super) steps: HistogramVec,
+    pub(super) upstream: HistogramVec,
+    pub(super) accepted_to_note: HistogramVec,
+    pub(super) dead_letters: IntCounterVec,
+    pub(super) unknown_outcomes: IntCounterVec,
+    pub(super) duplicate_effects: IntCounterVec,
+    in_hand: IntGauge,
+}
+
+impl Telemetry {
+    /// Registers everything.
+    ///
+    /// # Errors
+    /// Only by a mistake in this file: a malformed or doubled name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let histogram = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
+            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let histogram = HistogramVec::new(opts, labels)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
+        let in_hand = IntGauge::new(
+            "escalator_in_hand",
+            "Escalations that this process is working on at this moment.",
+        )?;
+        registry.register(Box::new(in_hand.clone()))?;
+        let build = IntGaugeVec::new(
+            Opts::new(
+                "escalator_build_info",
+                "Always 1; the labels say what is running.",
+            ),
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.register(Box::new(build))?;
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        ))?;
+        Ok(Self {
+            webhooks: counter(
+                "escalator_webhooks_total",
+                "Webhooks answered, by outcome.",
+                &["outcome"],
+            )?,
+            webhook_seconds: histogram(
+                "escalator_webhook_seconds",
+                "Time from a webhook's header to its answer.",
+                &["outcome"],
+                CALL_BUCKETS,
+            )?,
+            published: counter(
+                "escalator_published_total",
+                "Messages handed to the broker, by target and outcome (stored, not_sent, refused, unroutable, unknown).",
+                &["target", "outcome"],
+            )?,
+            attempts: counter(
+                "escalator_attempts_total",
+                "Deliveries worked on, by lane and outcome.",
+                &["lane", "outcome"],
+            )?,
+            steps: histogram(
+                "escalator_step_seconds",
+                "Time that one step took, by step and outcome.",
+                &["step", "outcome"],
+                CALL_BUCKETS,
+            )?,
+            upstream: histogram(
+                "escalator_upstream_request_seconds",
+                "Time that one request to a vendor took, by vendor, operation and status (or not_sent, no_answer).",
+                &["vendor", "operation", "status"],
+                CALL_BUCKETS,
+            )?,
+            accepted_to_note: histogram(
+                "escalator_accepted_to_note_seconds",
+                "Time from accepting an escalation to its note, by lane.",
+                &["lane"],
+                NOTE_BUCKETS,
+            )?,
+            dead_letters: counter(
+                "escalator_dead_letters_total",
+                "Dead letters written, by code.",
+                &["code"],
+            )?,
+            unknown_outcomes: counter(
+                "escalator_unknown_outcomes_total",
+                "Writes whose outcome was not known, by step and by how that was settled (adopted, repeated).",
+                &["step", "settled"],
+            )?,
+            duplicate_effects: counter(
+                "escalator_duplicate_effects_total",
+                "Effects found twice at a vendor. Must stay 0.",
+                &["step"],
+            )?,
+            in_hand,
+            registry,
+        })
+    }
+
+    /// The registry in Prometheus' text format.
+    ///
+    /// # Errors
+    /// Only by a mistake in this file: inconsistent labels.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// Counts one escalation as in hand until the guard is dropped, whatever way the work on it ends.
+    #[must_use]
+    pub fn take_in_hand(&self) -> InHand {
+        self.in_hand.inc();
+        InHand(self.in_hand.clone())
+    }
+
+    /// How many escalations are in hand.
+    #[must_use]
+    pub fn in_hand(&self) -> i64 {
+        self.in_hand.get()
+    }
+}
+
+/// See [`Telemetry::take_in_hand`].
+#[derive(Debug)]
+pub struct InHand(IntGauge);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn all_names_are_ours_and_the_text_is_complete() {
+        let telemetry = Telemetry::new().unwrap();
+        telemetry.webhooks.with_label_values(&["accepted"]).inc();
+        let _in_hand = telemetry.take_in_hand();
+        let text = telemetry.render().unwrap();
+        assert!(text.contains("escalator_webhooks_total{outcome=\"accepted\"} 1"));
+        assert!(text.contains("escalator_in_hand 1"));
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(
+                line.starts_with("escalator_") || line.starts_with("process_"),
+                "{line}"
+            );
+        }
+    }
+}

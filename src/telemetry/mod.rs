@@ -1,0 +1,12 @@
+//! What the program tells about itself: metrics, log events, and the set-up of the log.
+//!
+//! An event is a struct. Telling it counts it and logs it in one go, so that the two cannot drift apart. Names, units
+//! and labels of all metrics are in [`metrics`]; no other file of the project makes one.
+
+mod events;
+mod logging;
+mod metrics;
+
+pub use events::{AttemptFinished, StepFinished, UpstreamAnswered, WebhookAnswered};
+pub use logging::{LogFormat, start_logging};
+pub use metrics::Telemetry;
