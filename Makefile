@@ -1,0 +1,53 @@
+# Everything a newcomer needs: `make demo` shows the product, `make test` proves it, `make lint` keeps it tidy.
+# What is missing on the machine (a C compiler, RabbitMQ, shellcheck) is installed by deploy/local/install.sh, which
+# says what to do where it cannot. Paths are relative, so that the checkout may stand under any name.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# The order of prerequisites is meant (compile errors before any broker starts), and cargo is parallel by itself.
+.NOTPARALLEL:
+
+# rustup writes this folder into the profile of the next login only.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+install := deploy/local/install.sh
+with_rabbitmq := deploy/local/with-rabbitmq.sh
+
+.PHONY: help demo test test-build test-scripts lint fmt build clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## play incidents through the whole chain on this machine, against simulated vendors (DEMO_ARGS="--stay")
+	@$(install) toolchain rabbitmq
+	cargo build --locked
+	@$(with_rabbitmq) "$${CARGO_TARGET_DIR:-target}/debug/escalator" demo $(DEMO_ARGS)
+
+test: test-build test-scripts ## all tests, against a RabbitMQ of their own (TEST_ARGS="name-of-a-test")
+	$(with_rabbitmq) cargo test --locked $(TEST_ARGS)
+
+test-build:
+	@$(install) toolchain rabbitmq
+	cargo build --locked --all-targets
+
+test-scripts: ## the tests of deploy/local alone (about 40 seconds)
+	@$(install) rabbitmq
+	deploy/local/selftest.sh
+
+lint: ## formatting, clippy, documentation and shell scripts, warnings denied
+	@$(install) toolchain shellcheck
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	find . -name target -prune -o -name .git -prune -o -name '*.sh' -print0 | xargs -0 shellcheck -x .ci/run
+
+fmt: ## format the code
+	cargo fmt
+
+build: ## the optimised binary
+	@$(install) toolchain
+	cargo build --locked --release
+
+clean: ## remove what was built
+	cargo clean

@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# Installs what is missing on this machine, and nothing else:
+#
+#   install.sh GROUP…       where GROUP is rabbitmq, shellcheck or toolchain
+#
+# It works on Debian and Ubuntu through apt-get, as root or with sudo. Elsewhere it says what to install. It is quiet,
+# and done in a few milliseconds, when nothing is missing.
+#
+# RabbitMQ is wanted for its programs only (rabbitmq.sh runs nodes of its own), so the package never gets to start the
+# system's broker, neither now nor at the next boot.
+set -euo pipefail
+
+here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$here/common.sh"
+
+POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK='# placed by Escalator while it installs packages; to be removed if no installation runs'
+LOCK_WAIT=300 # seconds, for an apt or dpkg that is at work already
+
+usage() {
+  say "usage: install.sh rabbitmq|shellcheck|toolchain…"
+  exit "$EXIT_USAGE"
+}
+
+# ---- What is missing --------------------------------------------------------------------------------------
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# A broker that is there already, as in a container pipeline, makes one of our own superfluous.
+uses_existing_broker() { [[ ${ESCALATOR_USE_EXISTING_RABBITMQ:-} == 1 && -n ${AMQP_URL:-} ]]; }
+
+# Prints the packages that the group lacks, one a line.
+missing_packages() {
+  case $1 in
+  rabbitmq)
+    uses_existing_broker && return
+    # rabbitmq-server depends on Erlang; a RabbitMQ from elsewhere may have come without.
+    if ! rabbitmq_home >/dev/null; then
+      printf 'rabbitmq-server\n'
+    elif ! has erl; then
+      printf 'erlang-nox\n'
+    fi
+    ;;
+  shellcheck) has shellcheck || printf 'shellcheck\n' ;;
+  toolchain) has cc || has gcc || printf 'gcc\nlibc6-dev\n' ;;
+  *) usage ;;
+  esac
+}
+
+# apt cannot help here: the distributions' cargo is older than the project's edition.
+require_cargo() {
+  has cargo && return
+  if [[ -x $HOME/.cargo/bin/cargo ]]; then
+    die "$EXIT_UNAVAILABLE" "cargo is in $HOME/.cargo/bin, which is not in PATH; do: . \"\$HOME/.cargo/env\""
+  fi
+  say "Rust is not here. Install it with rustup (https://rustup.rs), then open a new shell:"
+  printf '  %s\n' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" >&2
+  exit "$EXIT_UNAVAILABLE"
+}
+
+# After the installation: what the distribution has may be too old (Ubuntu 22.04: RabbitMQ 3.9).
+require_rabbitmq() {
+  local home version
+  uses_existing_broker && return
+  home=$(rabbitmq_home) || die "$EXIT_UNAVAILABLE" "RabbitMQ is not here${RABBITMQ_HOME:+ (RABBITMQ_HOME=$RABBITMQ_HOME)}"
+  version=$(rabbitmq_version "$home")
+  if [[ -n $version ]] && is_older_than "$version" "$RABBITMQ_OLDEST"; then
+    say "RabbitMQ $version in $home is too old: the project needs $RABBITMQ_OLDEST or newer."
+    say_how_to_get_by_hand
+    exit "$EXIT_UNAVAILABLE"
+  fi
+}
+
+say_how_to_get_by_hand() {
+  cat >&2 <<TEXT
+  Packages of the newest release for each system: https://www.rabbitmq.com/docs/download
+  With its home elsewhere than usual, set RABBITMQ_HOME to the folder that holds sbin/rabbitmq-server.
+  Or leave this machine as it is and run a broker in Docker:
+    docker run -d --rm --name escalator-rabbitmq -p 127.0.0.1:5672:5672 -p 127.0.0.1:15672:15672 rabbitmq:management
+    export ESCALATOR_USE_EXISTING_RABBITMQ=1 AMQP_URL=amqp://guest:guest@127.0.0.1:5672/%2f
+    export RABBITMQ_MANAGEMENT_URL=http://guest:guest@127.0.0.1:15672
+TEXT
+}
+
+# say_what_is_missing PACKAGE…: for a person who has to do it, in Debian's names.
+say_what_is_missing() {
+  local package
+  for package in "$@"; do
+    case $package in
+    rabbitmq-server)
+      say "RabbitMQ $RABBITMQ_OLDEST or newer is not here (brew install rabbitmq, dnf install rabbitmq-server, …)."
+      say_how_to_get_by_hand
+      ;;
+    erlang-nox) say "Erlang, which RabbitMQ runs on, is not here: there is no erl in PATH." ;;
+    gcc) say "A C compiler is not here (xcode-select --install, dnf install gcc, …)." ;;
+    libc6-dev) ;; # the compiler's own affair elsewhere
+    *) say "$package is not here; install it with this system's package manager." ;;
+    esac
+  done
+}
+
+# ---- apt --------------------------------------------------------------------------------------------------
+
+# The lock on the package lists, unlike dpkg's, is not waited for by apt-get itself, so this does.
+apt_update() {
+  local deadline=$((SECONDS + LOCK_WAIT)) output
+  say "apt-get update"
+  until output=$(apt_get update -qq 2>&1); do
+    if [[ $output != *[Cc]'ould not get lock'* ]] || ((SECONDS >= deadline)); then
+      printf '%s\n' "$output" >&2
+      return 1
+    fi
+    sleep 2
+  done
+}
+
+# Descriptor 9, the lock on this script, is closed for whatever an installation may leave running.
+apt_get() { ${sudo:+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -o "DPkg::Lock::Timeout=$LOCK_WAIT" "$@" 9>&-; }
+
+apt_install() {
+  say "apt-get install $*"
+  # A closed standard input: nothing may ask. The packages' own talk goes to stderr, as ours.
+  apt_get install -y -q --no-install-recommends "$@" </dev/null >&2
+}
+
+# Package scripts ask policy-rc.d before they start a service; 101 means "not allowed".
+forbid_services() {
+  if [[ ! -e $POLICY ]]; then
+    placed_policy=1
+    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | ${sudo:+"${sudo[@]}"} tee "$POLICY" >/dev/null
+    ${sudo:+"${sudo[@]}"} chmod 755 "$POLICY"
+  elif grep -qsxF "$POLICY_MARK" "$POLICY"; then
+    placed_policy=1 # left behind by a run of ours that was killed
+  fi
+}
+
+allow_services() {
+  [[ -z ${placed_policy:-} ]] || ${sudo:+"${sudo[@]}"} rm -f "$POLICY"
+  placed_policy=
+}
+
+# policy-rc.d does not keep a package from being enabled for the next boot.
+disable_system_broker() {
+  has systemctl || return 0
+  ${sudo:+"${sudo[@]}"} systemctl disable rabbitmq-server.service >/dev/null 2>&1 || true
+  say "the system's own RabbitMQ was left switched off; to have it: systemctl enable --now rabbitmq-server"
+}
+
+# ---- All of it --------------------------------------------------------------------------------------------
+
+[[ $# -gt 0 ]] || usage
+
+list_missing() {
+  local group
+  for group in "$@"; do missing_packages "$group"; done
+}
+
+become_root() {
+  sudo=()
+  ((EUID != 0)) || return 0
+  if has sudo; then
+    # Without a terminal nobody could type a password.
+    if [[ -t 0 ]]; then sudo=(sudo); else sudo=(sudo -n); fi
+    "${sudo[@]}" true && return
+  fi
+  die "$EXIT_UNAVAILABLE" "not root, and no sudo either; as root do: apt-get install ${missing//$'\n'/ }"
+}
+
+missing=$(list_missing "$@")
+if [[ -n $missing ]]; then
+  if ! has apt-get; then
+    # Unquoted on purpose, here and below: package names, one word each.
+    # shellcheck disable=SC2086
+    say_what_is_missing $missing
+    exit "$EXIT_UNAVAILABLE"
+  fi
+  become_root
+
+  trap allow_services EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  trap 'exit 129' HUP
+
+  # One at a time: a second one would find our policy-rc.d, take it for the system's, and lose it half way.
+  if has flock; then
+    exec 9>"${TMPDIR:-/tmp}/escalator-install-$EUID.lock"
+    flock -w "$LOCK_WAIT" 9 || die "$EXIT_UNAVAILABLE" "another install.sh holds the lock for more than $LOCK_WAIT s"
+    missing=$(list_missing "$@")
+  fi
+fi
+
+if [[ -n $missing ]]; then
+  forbid_services
+  updated=
+  if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
+    apt_update
+    updated=1
+  fi
+  # shellcheck disable=SC2086
+  if ! apt_install $missing; then
+    [[ -z $updated ]] || exit "$EXIT_UNAVAILABLE"
+    # Unknown to old lists, or known to them in a version that the mirror no longer has.
+    apt_update
+    # shellcheck disable=SC2086
+    apt_install $missing || exit "$EXIT_UNAVAILABLE"
+  fi
+  [[ $missing != *rabbitmq-server* ]] || disable_system_broker
+  allow_services
+fi
+
+for group in "$@"; do
+  case $group in
+  rabbitmq) require_rabbitmq ;;
+  toolchain) require_cargo ;;
+  esac
+done
