@@ -5,6 +5,8 @@
 //! `worker` takes it through its steps, deciding with the pure code of `escalation`, acting through `upstream`,
 //! remembering in the `ledger`.
 
+pub mod broker;
 pub mod escalation;
+pub mod pacing;
 pub mod settings;
 pub mod telemetry;
