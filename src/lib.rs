@@ -9,4 +9,5 @@ pub mod broker;
 pub mod escalation;
 pub mod pacing;
 pub mod settings;
+pub mod simulator;
 pub mod telemetry;

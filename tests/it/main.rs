@@ -10,4 +10,5 @@
 )]
 
 mod broker;
+mod simulator;
 mod support;
