@@ -7,6 +7,7 @@
 
 pub mod broker;
 pub mod escalation;
+pub mod ledger;
 pub mod pacing;
 pub mod settings;
 pub mod simulator;
