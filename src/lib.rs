@@ -12,3 +12,4 @@ pub mod pacing;
 pub mod settings;
 pub mod simulator;
 pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,176 @@
+//! What a call can come to.
+
+use std::time::Duration;
+
+use crate::escalation::{Code, Cost, Setback, Wait};
+
+/// A vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Vendor {
+    /// Genesys Cloud.
+    Genesys,
+    /// PagerDuty.
+    PagerDuty,
+}
+
+impl Vendor {
+    /// The name used in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Genesys => "genesys",
+            Self::PagerDuty => "pagerduty",
+        }
+    }
+
+    fn unavailable(self) -> Code {
+        match self {
+            Self::Genesys => Code::GenesysUnavailable,
+            Self::PagerDuty => Code::PagerdutyUnavailable,
+        }
+    }
+
+    fn throttled(self) -> Code {
+        match self {
+            Self::Genesys => Code::GenesysThrottled,
+            Self::PagerDuty => Code::PagerdutyThrottled,
+        }
+    }
+}
+
+/// Every call that this program can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// An OAuth token.
+    Token,
+    /// Read a conversation.
+    ReadConversation,
+    /// Create a cobrowse session.
+    CreateSession,
+    /// Attach a session to a conversation.
+    AttachMedia,
+    /// Read an incident's alerts.
+    ReadAlerts,
+    /// Read an incident's notes.
+    ReadNotes,
+    /// Write a note.
+    WriteNote,
+}
+
+impl Operation {
+    /// The name used in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::ReadConversation => "read_conversation",
+            Self::CreateSession => "create_session",
+            Self::AttachMedia => "attach_media",
+            Self::ReadAlerts => "read_alerts",
+            Self::ReadNotes => "read_notes",
+            Self::WriteNote => "write_note",
+        }
+    }
+
+    /// Whom it asks.
+    #[must_use]
+    pub fn vendor(self) -> Vendor {
+        match self {
+            Self::Token | Self::ReadConversation | Self::CreateSession | Self::AttachMedia => {
+                Vendor::Genesys
+            }
+            Self::ReadAlerts | Self::ReadNotes | Self::WriteNote => Vendor::PagerDuty,
+        }
+    }
+}
+
+/// How a call failed. The kinds differ in what may have happened at the vendor, which is all that a write needs to
+/// know; a read may treat everything but [`Refused`](Self::Refused) alike.
+///
+/// Texts hold the vendor's own message and correlation id, never a body, a token or a link.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Certainly not sent: nobody was reached. No effect.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// Asked to slow down. No effect.
+    #[error("throttled: {reason}")]
+    Throttled {
+        /// The vendor's message.
+        reason: String,
+        /// The vendor's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// The credential or the set-up is wrong. No effect; and every other message would hear the same.
+    #[error("{reason}")]
+    SetUp {
+        /// What is wrong.
+        code: Code,
+        /// The vendor's message.
+        reason: String,
+    },
+    /// Refused for good, because of what this message asks for. No effect.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        code: Code,
+        /// The vendor's message.
+        reason: String,
+    },
+    /// Refused because something like it is there already. Look before doing anything.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// Nobody knows: it was sent, and no usable answer came.
+    #[error("no usable answer: {0}")]
+    Unknown(String),
+}
+
+/// How long work waits for a credential to be put right before one more try.
+const SET_UP_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
+/// What is kept when a vendor throttles and does not say for how long.
+const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
+
+impl CallError {
+    /// Whether the request may have taken effect although it failed.
+    #[must_use]
+    pub fn may_have_taken_effect(&self) -> bool {
+        match self {
+            Self::Conflict(_) | Self::Unknown(_) => true,
+            Self::NotSent(_)
+            | Self::Throttled { .. }
+            | Self::SetUp { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// What follows from the failure. The one table from a call's end to what happens next.
+    #[must_use]
+    pub fn setback(&self, vendor: Vendor) -> Setback {
+        let reason = self.to_string();
+        match self {
+            Self::NotSent(_) => Setback {
+                code: vendor.unavailable(),
+                reason,
+                wait: Wait::Backoff {
+                    at_least: None,
+                    cost: Cost::Free,
+                },
+            },
+            Self::Throttled { retry_after, .. } => Setback {
+                code: vendor.throttled(),
+                reason,
+                wait: Wait::Backoff {
+                    at_least: Some(retry_after.unwrap_or(THROTTLED_DEFAULT)),
+                    cost: Cost::Free,
+                },
+            },
+            Self::SetUp { code, .. } => Setback {
+                code: *code,
+                reason,
+                wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
+            },
+            Self::Refused { code, .. } => Setback::last(*code, reason),
+            Self::Conflict(_) | Self::Unknown(_) => Setback::failed(vendor.unavailable(), reason),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The one HTTP policy: a deadline for everything, a cap on bodies, no redirects, no retries, no surprises.
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, StatusCode, redirect};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::call::{CallError, Operation};
+use super::retry_after;
+use crate::telemetry::{Telemetry, UpstreamAnswered};
+
+/// The biggest answer that is read. A conversation with a long history has a few hundred KiB.
+const BODY_CAP: usize = 4 * 1024 * 1024;
+/// How much of a vendor's own error message is quoted.
+const MESSAGE_CAP: usize = 300;
+
+/// How calls are made.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpConfig {
+    /// The longest that a call may take, from connecting to the last byte.
+    pub call_timeout: Duration,
+    /// The longest that connecting may take; part of the above.
+    pub connect_timeout: Duration,
+}
+
+/// Makes calls. Cheap to clone; clones share the connection pool.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    config: HttpConfig,
+    telemetry: Arc<Telemetry>,
+}
+
+/// An answer that arrived whole.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Http {
+    /// Sets the client up.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up: no trusted certificates on this machine.
+    pub fn new(config: HttpConfig, telemetry: Arc<Telemetry>) -> Result<Self, reqwest::Error> {
+        // One provider of cryptography for everything; whoever installed it first is welcome to it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(concat!("escalator/", env!("CARGO_PKG_VERSION")))
+            // A redirected write would be repeated, with our credentials, at a place that nobody configured.
+            .redirect(redirect::Policy::none())
+            // reqwest repeats some requests by itself; whether a write may be repeated is not its to say.
+            .retry(reqwest::retry::never())
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_keepalive(Duration::from_secs(30))
+            .build()?;
+        Ok(Self {
+            client,
+            config,
+            telemetry,
+        })
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// Dropping the future gives the call up on our side; the vendor may still act on it.
+    pub(super) async fn send(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+        correlation_header: &str,
+    ) -> Result<Reply, CallError> {
+        let started = Instant::now();
+        let result = match tokio::time::timeout(self.config.call_timeout, exchange(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(CallError::Unknown(format!(
+                "no answer within {:?}",
+                self.config.call_timeout
+            ))),
+        };
+        self.telemetry.upstream_answered(&UpstreamAnswered {
+            vendor: operation.vendor().as_str(),
+            operation: operation.as_str(),
+            status: match &result {
+                Ok(reply) => reply.status.as_str(),
+                Err(CallError::NotSent(_)) => "not_sent",
+                Err(_) => "no_answer",
+            },
+            correlation: result
+                .as_ref()
+                .ok()
+                .and_then(|reply| reply.header(correlation_header)),
+            took: started.elapsed(),
+        });
+        result
+    }
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
+    let mut response = request.send().await.map_err(|e| before_answer(&e))?;
+    let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => break,
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
+                return Err(CallError::Unknown(format!(
+                    "status {} with a body of more than {BODY_CAP} bytes",
+                    status.as_u16()
+                )));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => {
+                return Err(CallError::Unknown(format!(
+                    "status {}, then the body broke off: {}",
+                    status.as_u16(),
+                    root_cause(&error)
+                )));
+            }
+        }
+    }
+    Ok(Reply {
+        status,
+        headers,
+        body: body.freeze(),
+    })
+}
+
+fn before_answer(error: &reqwest::Error) -> CallError {
+    // `is_connect` covers name look-up, TCP and TLS: nothing of the request was written then.
+    if error.is_connect() || error.is_builder() {
+        CallError::NotSent(root_cause(error))
+    } else {
+        CallError::Unknown(root_cause(error))
+    }
+}
+
+/// The innermost message: the outer ones of reqwest quote the URL and say nothing else.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    clip(&cause.to_string())
+}
+
+/// Cuts a foreign text to a length that fits a log line and takes the line breaks out.
+pub(super) fn clip(text: &str) -> String {
+    let mut clipped: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MESSAGE_CAP)
+        .collect();
+    if clipped.len() < text.len() && clipped.chars().count() == MESSAGE_CAP {
+        clipped.push('…');
+    }
+    clipped
+}
+
+impl Reply {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// Any of these headers as a time to wait.
+    pub(super) fn wait_from(&self, names: &[&str]) -> Option<Duration> {
+        names
+            .iter()
+            .filter_map(|name| self.header(name))
+            .find_map(|value| retry_after::parse(value, SystemTime::now()))
+    }
+
+    /// The body of a success. One that cannot be read leaves open what happened: the status may come from a proxy.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        serde_json::from_slice(&self.body).map_err(|e| {
+            // serde's own text quotes the input, which may hold a link; its class and position do not.
+            CallError::Unknown(format!(
+                "status {} with an unreadable body ({:?} error at line {}, column {})",
+                self.status.as_u16(),
+                e.classify(),
+                e.line(),
+                e.column()
+            ))
+        })
+    }
+}

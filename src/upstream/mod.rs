@@ -1,0 +1,16 @@
+//! The two vendors: one HTTP policy, typed calls, and for every write the look-up that tells whether it took effect.
+//!
+//! Wire types are private to each vendor's folder; what leaves this room are the domain's own types and
+//! [`CallError`], which says at which stage a call failed. Nothing in here retries: there is one retry layer, and it
+//! is the worker's.
+
+mod call;
+mod genesys;
+mod http;
+mod pagerduty;
+mod retry_after;
+
+pub use call::{CallError, Operation, Vendor};
+pub use genesys::{CreatedSession, Genesys, GenesysConfig};
+pub use http::{Http, HttpConfig};
+pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig};

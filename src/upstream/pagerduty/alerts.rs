@@ -1,0 +1,179 @@
+//! `GET /incidents/{id}/alerts`: where an incident says which conversation it is about.
+//!
+//! The webhook does not carry an alert's custom details. They are in the alert's body, which may be filled in a
+//! moment after the incident was opened, and they come in several shapes: an object, a text that holds JSON, either
+//! of them under `cef_details`, and either wrapped once more in `custom_details`.
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::call::{CallError, Operation};
+use super::{PagerDuty, PagerDutyConfig};
+use crate::escalation::{AgentId, Context, ConversationId, IncidentId};
+
+const PAGE: usize = 100;
+/// An incident with more alerts than this names its conversation in the first of them, or not at all.
+const MAX_PAGES: usize = 10;
+
+/// What an incident's alerts say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alerts {
+    /// This is what the incident is about.
+    Found(Context),
+    /// There is an alert with a body, and none of the fields that are looked at holds a valid conversation id.
+    NothingInThem,
+    /// There are alerts, none with a body yet.
+    NotHydrated,
+    /// There is no alert.
+    None,
+}
+
+#[derive(Deserialize)]
+struct AlertsAnswer {
+    #[serde(default)]
+    alerts: Vec<Alert>,
+    #[serde(default)]
+    more: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    #[serde(default)]
+    created_at: Option<String>,
+    #[serde(default)]
+    body: Option<Body>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    details: Option<Value>,
+    #[serde(default)]
+    cef_details: Option<Cef>,
+}
+
+#[derive(Deserialize)]
+struct Cef {
+    #[serde(default)]
+    details: Option<Value>,
+}
+
+pub(super) async fn read(
+    pagerduty: &PagerDuty,
+    incident: &IncidentId,
+) -> Result<Alerts, CallError> {
+    let mut alerts = Vec::new();
+    for page in 0..MAX_PAGES {
+        let url = pagerduty.url(&["incidents", incident.as_str(), "alerts"]);
+        let request = pagerduty.request(Method::GET, url).query(&[
+            ("limit", PAGE.to_string()),
+            ("offset", (page * PAGE).to_string()),
+            ("sort_by", "created_at:asc".to_owned()),
+        ]);
+        let reply = pagerduty.call(Operation::ReadAlerts, request).await?;
+        let answer: AlertsAnswer = reply.json()?;
+        let more = answer.more == Some(true) && !answer.alerts.is_empty();
+        alerts.extend(answer.alerts);
+        let found = understand(&mut alerts, &pagerduty.config);
+        if !more || matches!(found, Alerts::Found(_)) {
+            return Ok(found);
+        }
+    }
+    Ok(understand(&mut alerts, &pagerduty.config))
+}
+
+fn understand(alerts: &mut [Alert], config: &PagerDutyConfig) -> Alerts {
+    alerts.sort_by_key(|alert| {
+        alert
+            .created_at
+            .as_deref()
+            .and_then(|time| time.parse::<Timestamp>().ok())
+    });
+    let mut found: Option<Context> = None;
+    for details in alerts.iter().flat_map(details_of) {
+        let Some(conversation) =
+            first_id(&details, &config.conversation_fields, ConversationId::parse)
+        else {
+            continue;
+        };
+        match &mut found {
+            None => {
+                found = Some(Context {
+                    conversation,
+                    agent: first_id(&details, &config.agent_fields, AgentId::parse),
+                    ambiguous: false,
+                });
+            }
+            Some(context) => {
+                if context.conversation != conversation {
+                    context.ambiguous = true;
+                } else if context.agent.is_none() {
+                    context.agent = first_id(&details, &config.agent_fields, AgentId::parse);
+                }
+            }
+        }
+    }
+    match found {
+        Some(context) => Alerts::Found(context),
+        None if alerts.is_empty() => Alerts::None,
+        None if alerts.iter().any(Alert::has_body) => Alerts::NothingInThem,
+        None => Alerts::NotHydrated,
+    }
+}
+
+impl Alert {
+    fn has_body(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| {
+            body.details.is_some()
+                || body
+                    .cef_details
+                    .as_ref()
+                    .is_some_and(|cef| cef.details.is_some())
+        })
+    }
+}
+
+/// All the maps in which this alert may carry its fields, best first.
+fn details_of(alert: &Alert) -> Vec<Map<String, Value>> {
+    let Some(body) = &alert.body else {
+        return Vec::new();
+    };
+    let cef = body
+        .cef_details
+        .as_ref()
+        .and_then(|cef| cef.details.as_ref());
+    let mut maps = Vec::new();
+    for value in [body.details.as_ref(), cef].into_iter().flatten() {
+        if let Some(map) = as_map(value) {
+            let inner = map.get("custom_details").and_then(as_map);
+            maps.push(map);
+            maps.extend(inner);
+        }
+    }
+    maps
+}
+
+fn as_map(value: &Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(map) => Some(map.clone()),
+        Value::String(text) => serde_json::from_str(text).ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    }
+}
+
+fn first_id<T, E>(
+    details: &Map<String, Value>,
+    fields: &[String],
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    fields.iter().find_map(|field| match details.get(field)? {
+        Value::String(text) => parse(text.trim()).ok(),
+        Value::Number(number) => parse(&number.to_string()).ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! PagerDuty's REST API v2.
+
+mod alerts;
+mod errors;
+mod notes;
+
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use url::Url;
+
+pub use self::alerts::Alerts;
+use super::call::{CallError, Operation};
+use super::http::{Http, Reply};
+use crate::escalation::{IncidentId, Marker, NoteId};
+
+/// Where PagerDuty is, who we are there, and where an alert says what it is about.
+#[derive(Debug, Clone)]
+pub struct PagerDutyConfig {
+    /// Base of the API, e.g. `https://api.eu.pagerduty.com/`.
+    pub api_url: Url,
+    /// The API key.
+    pub api_token: SecretString,
+    /// The user on whose behalf notes are written; an account's key needs one.
+    pub from_email: String,
+    /// The names under which an alert's details may carry the conversation id, best first.
+    pub conversation_fields: Vec<String>,
+    /// The same for the agent id.
+    pub agent_fields: Vec<String>,
+}
+
+/// Calls to PagerDuty. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct PagerDuty {
+    http: Http,
+    config: Arc<PagerDutyConfig>,
+}
+
+impl PagerDuty {
+    /// Sets it up. Nothing is called yet.
+    #[must_use]
+    pub fn new(http: Http, config: PagerDutyConfig) -> Self {
+        Self {
+            http,
+            config: Arc::new(config),
+        }
+    }
+
+    /// Reads what an incident's alerts say about the conversation. May be repeated; alerts may come late.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Refused`] when there is no such incident.
+    pub async fn alerts(&self, incident: &IncidentId) -> Result<Alerts, CallError> {
+        alerts::read(self, incident).await
+    }
+
+    /// Writes a note. Not idempotent; the look-up twin is [`find_note`](Self::find_note).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn write_note(
+        &self,
+        incident: &IncidentId,
+        content: &str,
+    ) -> Result<NoteId, CallError> {
+        notes::write(self, incident, content).await
+    }
+
+    /// Searches an incident's notes for the one that carries the marker. May be repeated. Conclusive: the list is
+    /// not paged. Of several, the first written is returned, with how many there are.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn find_note(
+        &self,
+        incident: &IncidentId,
+        marker: &Marker,
+    ) -> Result<Option<(NoteId, usize)>, CallError> {
+        notes::find(self, incident, marker).await
+    }
+
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.config.api_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.http
+            .client()
+            .request(method, url)
+            .header("accept", "application/vnd.pagerduty+json;version=2")
+            .header("from", self.config.from_email.as_str())
+            .header(
+                "authorization",
+                format!("Token token={}", self.config.api_token.expose_secret()),
+            )
+    }
+
+    async fn call(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+    ) -> Result<Reply, CallError> {
+        let reply = self
+            .http
+            .send(operation, request, errors::REQUEST_ID)
+            .await?;
+        if reply.status.is_success() {
+            Ok(reply)
+        } else {
+            Err(errors::failure(operation, &reply))
+        }
+    }
+}
