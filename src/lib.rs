@@ -13,3 +13,4 @@ pub mod settings;
 pub mod simulator;
 pub mod telemetry;
 pub mod upstream;
+pub mod worker;

@@ -1,0 +1,16 @@
+//! The worker: takes messages from both lanes and brings each escalation as far as it can be brought.
+//!
+//! [`pool`] takes deliveries and turns what became of them into acks and publishes; nothing else does.
+//! [`runner`] takes the claim and says how it ended; [`attempt`] is the loop in between: decide, do one thing, record,
+//! decide again. `steps/` are the things. [`lease`] keeps the claim alive meanwhile.
+
+mod attempt;
+mod lease;
+mod pool;
+mod runner;
+mod schedule;
+mod steps;
+
+pub use pool::{Pool, PoolConfig};
+pub use runner::{Disposition, Runner, RunnerConfig};
+pub use schedule::Schedule;

@@ -1,0 +1,298 @@
+//! The pool: takes deliveries from both lanes, hands them to the [`Runner`], and settles them.
+//!
+//! A delivery ends in exactly one way, and only here: acknowledged, acknowledged after its successor was confirmed, or
+//! given back. Nothing is acknowledged before what follows from it is durable.
+
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::runner::{Disposition, Runner};
+use crate::broker::{
+    Broker, Delivery, Destination, Headers, Publication, PublishError, Publisher, Settled,
+};
+use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, Lane, Message};
+use crate::pacing::{Curve, jittered};
+use crate::telemetry::Telemetry;
+
+/// How long one publish may take, from waiting for a channel to the confirm.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(6);
+/// How long a successor is tried to be published before the message is given back instead.
+const PUBLISH_PATIENCE: Duration = Duration::from_secs(60);
+/// The pause between two such tries.
+const PUBLISH_AGAIN: Curve = Curve {
+    first: Duration::from_millis(200),
+    factor: 2.0,
+    cap: Duration::from_secs(5),
+};
+
+/// How the pool works.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolConfig {
+    /// Escalations in hand at once.
+    pub concurrency: u16,
+    /// How long what is in hand may take after the pool was told to stop.
+    pub drain_timeout: Duration,
+}
+
+/// The pool of one process.
+pub struct Pool {
+    broker: Broker,
+    shared: Arc<Shared>,
+    config: PoolConfig,
+}
+
+struct Shared {
+    runner: Arc<Runner>,
+    publisher: Publisher,
+    telemetry: Arc<Telemetry>,
+    /// All slots. A quarter of them is out of the normal lane's reach, so that an urgent incident never waits for a
+    /// backlog of others to finish.
+    slots: Arc<Semaphore>,
+    normal_slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+    /// Tells what is in hand to give itself back at the next step boundary.
+    give_back: CancellationToken,
+}
+
+impl Pool {
+    /// Puts one together. Nothing is taken yet.
+    #[must_use]
+    pub fn new(
+        broker: Broker,
+        runner: Arc<Runner>,
+        telemetry: Arc<Telemetry>,
+        config: PoolConfig,
+    ) -> Self {
+        let all = usize::from(config.concurrency.max(1));
+        let shared = Shared {
+            runner,
+            publisher: broker.publisher(),
+            telemetry,
+            slots: Arc::new(Semaphore::new(all)),
+            normal_slots: Arc::new(Semaphore::new((all - all / 4).max(1))),
+            tasks: TaskTracker::new(),
+            give_back: CancellationToken::new(),
+        };
+        Self {
+            broker,
+            shared: Arc::new(shared),
+            config,
+        }
+    }
+
+    /// Works until `stop`, then drains: takes no more, lets what is in hand finish for half of the time, asks it to
+    /// give itself back for the other half. When this returns, no request of ours is under way, unless the time was
+    /// not enough; then the broker delivers again what was left.
+    pub async fn run(self, stop: CancellationToken) {
+        let lanes = TaskTracker::new();
+        for lane in Lane::ALL {
+            lanes.spawn(take(
+                self.broker.clone(),
+                self.shared.clone(),
+                lane,
+                self.config.concurrency.max(1),
+                stop.clone(),
+            ));
+        }
+        lanes.close();
+        lanes.wait().await;
+        let began = Instant::now();
+        tracing::info!(
+            event = "drain.stopped_taking",
+            in_hand = self.shared.tasks.len()
+        );
+
+        self.shared.tasks.close();
+        let half = self.config.drain_timeout / 2;
+        if tokio::time::timeout(half, self.shared.tasks.wait())
+            .await
+            .is_err()
+        {
+            self.shared.give_back.cancel();
+            if tokio::time::timeout(half, self.shared.tasks.wait())
+                .await
+                .is_err()
+            {
+                tracing::warn!(event = "drain.timed_out", in_hand = self.shared.tasks.len());
+            }
+        }
+        tracing::info!(
+            event = "drain.finished",
+            in_hand = self.shared.tasks.len(),
+            took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        );
+    }
+}
+
+/// Takes deliveries of one lane until told to stop.
+async fn take(
+    broker: Broker,
+    shared: Arc<Shared>,
+    lane: Lane,
+    prefetch: u16,
+    stop: CancellationToken,
+) {
+    let mut subscription = broker.subscribe(lane, prefetch);
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            delivery = subscription.next() => delivery,
+        };
+        let Some(delivery) = delivery else { break };
+        let slots = async {
+            // The narrower one first: nobody sits on a common slot while waiting for it.
+            let normal = match lane {
+                Lane::High => None,
+                Lane::Normal => Some(shared.normal_slots.clone().acquire_owned().await),
+            };
+            (normal, shared.slots.clone().acquire_owned().await)
+        };
+        let slots = tokio::select! {
+            biased;
+            () = stop.cancelled() => {
+                let _ = delivery.hand_back().await;
+                break;
+            }
+            slots = slots => slots,
+        };
+        let worker = shared.clone();
+        shared.tasks.spawn(async move {
+            worker.work(lane, delivery).await;
+            drop(slots);
+        });
+    }
+    subscription.stop().await;
+}
+
+impl Shared {
+    /// Works on one delivery and settles it.
+    async fn work(self: Arc<Self>, lane: Lane, delivery: Delivery) {
+        let message = match Message::decode(&delivery.body) {
+            Ok(message) => Arc::new(message),
+            Err(error) => {
+                let letter = DeadLetter::of_bytes(
+                    &delivery.body,
+                    Code::MessageUndecodable,
+                    error.to_string(),
+                    DeadLetterOrigin::Worker,
+                    Timestamp::now(),
+                );
+                tracing::warn!(event = "message.undecodable", lane = lane.as_str(), id = %letter.id, %error);
+                self.telemetry.dead_letter_of_ingress(letter.code.as_str());
+                return self
+                    .settle(lane, delivery, Disposition::Dead(Box::new(letter)))
+                    .await;
+            }
+        };
+        // A task of its own: a panic, which is a defect of ours, must not take the delivery with it unsettled.
+        let task = {
+            let (this, message) = (self.clone(), message.clone());
+            let redelivered = delivery.redelivered;
+            tokio::spawn(async move {
+                this.runner
+                    .handle(&message, redelivered, &this.give_back)
+                    .await
+            })
+        };
+        match task.await {
+            Ok(disposition) => self.settle(message.lane, delivery, disposition).await,
+            Err(error) => {
+                tracing::error!(event = "worker.panicked", incident = %message.incident_id, %error);
+                // A rejection counts: should it panic every time, the delivery limit ends it in the dead letters.
+                let _ = delivery.reject().await;
+            }
+        }
+    }
+
+    async fn settle(&self, lane: Lane, delivery: Delivery, disposition: Disposition) {
+        let settled = match disposition {
+            Disposition::Done => delivery.ack().await,
+            Disposition::HandBack => delivery.hand_back().await,
+            Disposition::Later(delay) => {
+                let publication = Publication {
+                    to: Destination::Later { lane, delay },
+                    message_id: delivery.message_id.clone().unwrap_or_default(),
+                    body: delivery.body.clone(),
+                    headers: Headers {
+                        code: None,
+                        traceparent: delivery.traceparent.clone(),
+                    },
+                };
+                if self.publish(&publication, &delivery, "later").await {
+                    delivery.ack().await
+                } else {
+                    delivery.hand_back().await
+                }
+            }
+            Disposition::Dead(letter) => match letter.encode() {
+                Ok(body) => {
+                    let publication = Publication {
+                        to: Destination::Dead,
+                        message_id: letter.id.to_string(),
+                        body,
+                        headers: Headers {
+                            code: Some(letter.code.as_str().to_owned()),
+                            traceparent: delivery.traceparent.clone(),
+                        },
+                    };
+                    if self.publish(&publication, &delivery, "dead").await {
+                        self.runner.letter_is_out(&letter).await;
+                        delivery.ack().await
+                    } else {
+                        delivery.hand_back().await
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(event = "dead_letter.unwritable", id = %letter.id, %error);
+                    delivery.reject().await
+                }
+            },
+        };
+        match settled {
+            Settled::Sent => {}
+            Settled::Lost => tracing::debug!(
+                event = "delivery.lost",
+                "the channel is gone; the message will be delivered again"
+            ),
+        }
+    }
+
+    /// Publishes a successor; stays at it while the original is still ours. `false`: it is not certainly stored.
+    async fn publish(
+        &self,
+        publication: &Publication,
+        delivery: &Delivery,
+        target: &'static str,
+    ) -> bool {
+        let began = Instant::now();
+        for attempt in 0.. {
+            let result = self.publisher.publish(publication, PUBLISH_WITHIN).await;
+            self.telemetry.published(target, outcome(&result));
+            let Err(error) = result else { return true };
+            tracing::warn!(event = "publish.failed", target, %error);
+            if !delivery.is_live() || began.elapsed() > PUBLISH_PATIENCE {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jittered(PUBLISH_AGAIN.delay(attempt))) => {}
+                () = self.give_back.cancelled() => break,
+            }
+        }
+        false
+    }
+}
+
+fn outcome(result: &Result<(), PublishError>) -> &'static str {
+    match result {
+        Ok(()) => "stored",
+        Err(PublishError::NotSent(_)) => "not_sent",
+        Err(PublishError::Refused) => "refused",
+        Err(PublishError::Unroutable) => "unroutable",
+        Err(PublishError::Unknown(_)) => "unknown",
+    }
+}

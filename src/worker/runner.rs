@@ -1,0 +1,299 @@
+//! One delivery: claims the escalation, lets [`attempt`](super::attempt) do what can be done, and says what is to
+//! become of the message.
+
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{Attempt, Ended};
+use super::lease::Lease;
+use super::schedule::Schedule;
+use crate::escalation::{Bounds, Code, DeadLetter, End, Entry, Key, Message, Start, Task};
+use crate::ledger::{Claim, ClaimRequest, Granted, Ledger};
+use crate::pacing::jittered;
+use crate::telemetry::{AttemptFinished, Telemetry};
+use crate::upstream::{Genesys, PagerDuty};
+
+/// How long a message waits when the ledger does not answer.
+const LEDGER_AWAY: Duration = Duration::from_secs(5);
+/// How long a message waits at most for another worker: its lease may be renewed, or end early.
+const IN_OTHER_HANDS: Duration = Duration::from_secs(4);
+/// How long a reopened incident waits for its earlier generation between two looks.
+const EARLIER_RUNS: Duration = Duration::from_secs(5);
+
+/// How a runner works.
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// Who claims; shown to operators.
+    pub owner: String,
+    /// For how long a claim is taken.
+    pub lease: Duration,
+    /// The longest that a call may take.
+    pub call_timeout: Duration,
+    /// The times that bound an escalation.
+    pub bounds: Bounds,
+    /// The retry schedule.
+    pub schedule: Schedule,
+}
+
+/// Works on messages. Cheap to share.
+pub struct Runner {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) genesys: Genesys,
+    pub(super) pagerduty: PagerDuty,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) config: RunnerConfig,
+}
+
+/// What is to become of a message. Only the pool acts on it.
+#[derive(Debug)]
+pub enum Disposition {
+    /// Nothing is left to do: acknowledge it.
+    Done,
+    /// Publish it again so that it arrives after this time, then acknowledge it.
+    Later(Duration),
+    /// Publish this dead letter, note that, then acknowledge it.
+    Dead(Box<DeadLetter>),
+    /// Give it back untouched: this process is ending.
+    HandBack,
+}
+
+/// What the wide line of an attempt says, as far as it is known.
+#[derive(Default)]
+pub(super) struct Story {
+    pub(super) outcome: &'static str,
+    pub(super) key: Option<Key>,
+    pub(super) conversation: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) step: Option<&'static str>,
+    pub(super) code: Option<Code>,
+    pub(super) reason: Option<String>,
+    pub(super) attempts: u32,
+    pub(super) epoch: u64,
+    pub(super) recovered: bool,
+}
+
+impl Runner {
+    /// Puts one together.
+    #[must_use]
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        genesys: Genesys,
+        pagerduty: PagerDuty,
+        telemetry: Arc<Telemetry>,
+        config: RunnerConfig,
+    ) -> Self {
+        Self {
+            ledger,
+            genesys,
+            pagerduty,
+            telemetry,
+            config,
+        }
+    }
+
+    /// Works on one message until nothing more can be done now. Ends soon after `stop`, at the next step boundary.
+    ///
+    /// May be run twice for the same message, even at once: the claim lets one of them work.
+    pub async fn handle(
+        &self,
+        message: &Message,
+        redelivered: bool,
+        stop: &CancellationToken,
+    ) -> Disposition {
+        let _in_hand = self.telemetry.take_in_hand();
+        let started = Instant::now();
+        let mut story = Story::default();
+        let disposition = match &message.task {
+            Task::Resolved => self.resolve(message, &mut story).await,
+            Task::Start(start) => self.start(message, start, stop, &mut story).await,
+        };
+        self.tell(message, redelivered, started, &story, &disposition);
+        disposition
+    }
+
+    /// A resolution is a tombstone: it counts whether or not its start was seen yet.
+    async fn resolve(&self, message: &Message, story: &mut Story) -> Disposition {
+        story.outcome = "noted";
+        match self
+            .ledger
+            .resolve(&message.incident_id, message.event.occurred_at)
+            .await
+        {
+            Ok(()) => Disposition::Done,
+            Err(error) => ledger_away(story, &error),
+        }
+    }
+
+    async fn start(
+        &self,
+        message: &Message,
+        start: &Start,
+        stop: &CancellationToken,
+        story: &mut Story,
+    ) -> Disposition {
+        let asked = Instant::now();
+        let claim = self
+            .ledger
+            .claim(ClaimRequest {
+                incident: message.incident_id.clone(),
+                trigger: start.trigger.clone(),
+                accepted_at: message.accepted_at,
+                occurred_at: message.event.occurred_at,
+                owner: self.config.owner.clone(),
+                lease: self.config.lease,
+            })
+            .await;
+        match claim {
+            Err(error) => ledger_away(story, &error),
+            Ok(Claim::Held { key, free_in }) => {
+                story.outcome = "later";
+                story.key = Some(key);
+                story.code = Some(Code::InOtherHands);
+                Disposition::Later(jittered(free_in.min(IN_OTHER_HANDS)))
+            }
+            Ok(Claim::Waits { key, earlier }) => {
+                story.outcome = "later";
+                story.key = Some(key);
+                story.code = Some(Code::EarlierGenerationRuns);
+                story.reason = Some(format!("{earlier} has not ended"));
+                Disposition::Later(jittered(EARLIER_RUNS))
+            }
+            Ok(Claim::Ended { key, end, attempts }) => {
+                story.outcome = "ended_before";
+                story.key = Some(key.clone());
+                story.attempts = attempts;
+                match end {
+                    End::Dead {
+                        code,
+                        reason,
+                        published: false,
+                    } => {
+                        self.letter(message, start, key, code, reason, attempts)
+                            .await
+                    }
+                    End::Done | End::Cancelled | End::Dead { .. } => Disposition::Done,
+                }
+            }
+            Ok(Claim::Granted(granted)) => {
+                self.attempt(message, start, *granted, asked, stop, story)
+                    .await
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        message: &Message,
+        start: &Start,
+        granted: Granted,
+        asked: Instant,
+        stop: &CancellationToken,
+        story: &mut Story,
+    ) -> Disposition {
+        let key = granted.held.key.clone();
+        story.key = Some(key.clone());
+        story.epoch = granted.held.epoch;
+        story.recovered = granted.recovered;
+        let lease = Lease::keep(
+            self.ledger.clone(),
+            granted.held.clone(),
+            asked,
+            self.config.lease,
+        );
+        let mut attempt = Attempt::new(self, message, start, granted, lease, story);
+        match attempt.run(stop).await {
+            Ended::Over => Disposition::Done,
+            Ended::Later(delay) => Disposition::Later(delay),
+            Ended::HandBack => Disposition::HandBack,
+            Ended::Dead { code, reason } => {
+                let attempts = attempt.attempts();
+                drop(attempt);
+                self.letter(message, start, key, code, reason, attempts)
+                    .await
+            }
+        }
+    }
+
+    /// The dead letter of an escalation that the ledger holds as dead.
+    async fn letter(
+        &self,
+        message: &Message,
+        start: &Start,
+        key: Key,
+        code: Code,
+        reason: String,
+        attempts: u32,
+    ) -> Disposition {
+        let now = Timestamp::now();
+        let history = self.ledger.history(&key).await.unwrap_or_else(|error| {
+            // The letter must go out; that its history is missing stands in its history.
+            vec![Entry {
+                at: now,
+                epoch: 0,
+                step: None,
+                what: format!("the history could not be read: {error}"),
+                code: Some(Code::LedgerUnavailable),
+            }]
+        });
+        Disposition::Dead(Box::new(DeadLetter::of_escalation(
+            key,
+            start.cycle,
+            message.clone(),
+            code,
+            reason,
+            attempts,
+            now,
+            history,
+        )))
+    }
+
+    /// Notes that the broker has confirmed a dead letter. A failure costs nothing but a second letter of the same id.
+    pub(super) async fn letter_is_out(&self, letter: &DeadLetter) {
+        let Some(key) = &letter.key else { return };
+        if let Err(error) = self.ledger.dead_letter_published(key).await {
+            tracing::warn!(event = "dead_letter.not_noted", key = %key, %error);
+        }
+    }
+
+    fn tell(
+        &self,
+        message: &Message,
+        redelivered: bool,
+        started: Instant,
+        story: &Story,
+        disposition: &Disposition,
+    ) {
+        let age = Timestamp::now().duration_since(message.accepted_at);
+        self.telemetry.attempt_finished(&AttemptFinished {
+            outcome: story.outcome,
+            key: story.key.as_ref().map(Key::as_str),
+            incident: message.incident_id.as_str(),
+            conversation: story.conversation.as_deref(),
+            agent: story.agent.as_deref(),
+            lane: message.lane.as_str(),
+            origin: message.origin.as_str(),
+            step: story.step,
+            code: story.code.map(Code::as_str),
+            reason: story.reason.as_deref(),
+            delay: match disposition {
+                Disposition::Later(delay) => Some(*delay),
+                Disposition::Done | Disposition::Dead(_) | Disposition::HandBack => None,
+            },
+            attempts: story.attempts,
+            epoch: story.epoch,
+            redelivered,
+            recovered: story.recovered,
+            took: started.elapsed(),
+            age: Duration::try_from(age).unwrap_or_default(),
+        });
+    }
+}
+
+fn ledger_away(story: &mut Story, error: &crate::ledger::Error) -> Disposition {
+    story.outcome = "later";
+    story.code = Some(Code::LedgerUnavailable);
+    story.reason = Some(error.to_string());
+    Disposition::Later(jittered(LEDGER_AWAY))
+}

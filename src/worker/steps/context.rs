@@ -1,0 +1,66 @@
+//! Context: which conversation, which agent. A webhook does not say; the incident's alert does, a little later.
+
+use std::time::Duration;
+
+use crate::escalation::{Code, Context, Setback, Wait};
+use crate::upstream::{Alerts, Vendor};
+use crate::worker::attempt::{Attempt, Stopped};
+
+/// An alert that is there and carries no conversation id is final after this; the promise is 15 s, the rest is for
+/// the way through the queue.
+const NOTHING_FOUND: Duration = Duration::from_secs(12);
+/// An alert that does not come, or gets no body, is final after this; the promise is 60 s.
+const NEVER_HYDRATED: Duration = Duration::from_secs(55);
+
+/// Reads the alerts, unless whoever started the escalation knew the conversation.
+pub(in crate::worker) async fn run(attempt: &mut Attempt<'_>) -> Result<(), Stopped> {
+    let context = match &attempt.start.conversation_id {
+        Some(conversation) => Context {
+            conversation: conversation.clone(),
+            agent: attempt.start.agent_id.clone(),
+            ambiguous: false,
+        },
+        None => from_alerts(attempt).await?,
+    };
+    attempt.progress.context = Some(context);
+    attempt.tell_conversation();
+    Ok(())
+}
+
+async fn from_alerts(attempt: &Attempt<'_>) -> Result<Context, Stopped> {
+    let alerts = attempt
+        .runner
+        .pagerduty
+        .alerts(&attempt.message.incident_id)
+        .await
+        .map_err(|error| Stopped::Setback(error.setback(Vendor::PagerDuty)))?;
+    let (code, reason, patience) = match alerts {
+        Alerts::Found(context) => return Ok(context),
+        Alerts::NothingInThem => (
+            Code::NoConversationId,
+            "none of the incident's alerts carries a conversation id",
+            NOTHING_FOUND,
+        ),
+        Alerts::NotHydrated => (
+            Code::AlertNeverHydrated,
+            "the incident's alert has no body",
+            NEVER_HYDRATED,
+        ),
+        Alerts::None => (Code::NoAlert, "the incident has no alert", NEVER_HYDRATED),
+    };
+    let age = attempt.age();
+    Err(Stopped::Setback(if age >= patience {
+        Setback::last(code, reason)
+    } else {
+        Setback::parked(code, format!("{reason} yet"), Wait::After(look_again(age)))
+    }))
+}
+
+/// Alerts come within a second or two, and then it is worth staying at it; one that takes longer may take a while.
+fn look_again(age: Duration) -> Duration {
+    if age < Duration::from_secs(3) {
+        Duration::from_millis(300)
+    } else {
+        Duration::from_secs(3)
+    }
+}

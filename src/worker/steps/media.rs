@@ -1,0 +1,48 @@
+//! Media: the session into the conversation. This is what the customer sees.
+
+use jiff::Timestamp;
+
+use crate::escalation::{SessionId, Step, Write};
+use crate::upstream::Vendor;
+use crate::worker::attempt::{Attempt, Stopped};
+
+/// Attaches the session: intent, call, result.
+pub(in crate::worker) async fn attach(
+    attempt: &mut Attempt<'_>,
+    session: &SessionId,
+) -> Result<(), Stopped> {
+    let Some(context) = attempt.progress.context.clone() else {
+        return Ok(());
+    };
+    let intent = attempt.intent();
+    // A session of an earlier attempt, or of another escalation that crashed: attaching it is asking for it.
+    attempt.progress.asked_at.get_or_insert(Timestamp::now());
+    if let Some((_, cobrowse)) = &mut attempt.conversation {
+        cobrowse.media = Write::Intended(intent);
+    }
+    attempt.record_intent().await?;
+    let result = attempt
+        .runner
+        .genesys
+        .attach_media(&context.conversation, session)
+        .await;
+    let Some((_, cobrowse)) = &mut attempt.conversation else {
+        return Ok(());
+    };
+    match result {
+        Ok(()) => {
+            cobrowse.media = Write::Done {
+                at: Timestamp::now(),
+                result: (),
+            };
+            // What was read before the write says nothing about it.
+            attempt.survey = None;
+            attempt.note(Some(Step::Media), "session attached", None);
+            attempt.record_result().await
+        }
+        Err(error) => {
+            Attempt::write_failed(&mut cobrowse.media, &error);
+            Err(Stopped::Setback(error.setback(Vendor::Genesys)))
+        }
+    }
+}

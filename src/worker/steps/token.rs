@@ -1,0 +1,16 @@
+//! Token: a credential that is refused is found out here, before anything was written.
+
+use crate::upstream::Vendor;
+use crate::worker::attempt::{Attempt, Stopped};
+
+/// Sees to it that there is a valid token.
+pub(in crate::worker) async fn run(attempt: &mut Attempt<'_>) -> Result<(), Stopped> {
+    attempt
+        .runner
+        .genesys
+        .ensure_token()
+        .await
+        .map_err(|error| Stopped::Setback(error.setback(Vendor::Genesys)))?;
+    attempt.token = true;
+    Ok(())
+}
