@@ -1,3 +1,7 @@
-//! The program.
+//! The program. Parses, calls, and maps the result to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    escalator::cli::main()
+}

@@ -1,0 +1,85 @@
+//! The commands, one file each. Data goes to stdout, talk to stderr.
+
+mod demo;
+mod exit;
+mod service;
+mod settings;
+mod simulate;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use self::exit::{Failure, WRONG_USAGE};
+use crate::settings::Role;
+
+/// Turns a PagerDuty incident about a Genesys Cloud conversation into a cobrowse session and a note with its link.
+#[derive(Debug, Parser)]
+#[command(name = "escalator", version, propagate_version = true)]
+struct Cli {
+    /// Settings file (TOML); the environment overrides it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run ingress and worker in one process: the way to run it on one machine.
+    Serve,
+    /// Run the ingress alone: takes PagerDuty's webhooks and puts them on RabbitMQ.
+    Ingress,
+    /// Run a worker alone: takes escalations from RabbitMQ and brings them to their note.
+    Worker,
+    /// See it work: everything on this machine, against a simulated Genesys and PagerDuty.
+    Demo(demo::Arguments),
+    /// Serve the simulated Genesys and PagerDuty.
+    Simulate(simulate::Arguments),
+    /// Print every setting, with its variable and its default, as a Markdown table.
+    Settings,
+}
+
+/// Parses the command line, runs the command, and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, and are no failure.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(WRONG_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::say(&failure.to_string());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let config = cli.config.as_deref();
+    let work = async move {
+        match cli.command {
+            Command::Serve => service::run(Role::Serve, config).await,
+            Command::Ingress => service::run(Role::Ingress, config).await,
+            Command::Worker => service::run(Role::Worker, config).await,
+            Command::Demo(arguments) => demo::run(arguments, config).await,
+            Command::Simulate(arguments) => simulate::run(arguments).await,
+            Command::Settings => settings::run(),
+        }
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::failed)?
+        .block_on(Box::pin(work))
+}

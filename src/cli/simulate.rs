@@ -1,0 +1,62 @@
+//! `escalator simulate`: the two vendors, simulated, for trying settings out or for a machine of its own.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::exit::Failure;
+use super::terminal::say;
+use crate::simulator::{Config, Simulator};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where the simulated Genesys listens.
+    #[arg(long, default_value = "127.0.0.1:9101")]
+    genesys: SocketAddr,
+    /// Where the simulated PagerDuty listens.
+    #[arg(long, default_value = "127.0.0.1:9102")]
+    pagerduty: SocketAddr,
+    /// Milliseconds that each answer takes.
+    #[arg(long, default_value_t = 20, value_name = "MS")]
+    latency: u64,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let simulator = Simulator::start(Config {
+        listen_genesys: arguments.genesys,
+        listen_pagerduty: arguments.pagerduty,
+        latency: Duration::from_millis(arguments.latency),
+        ..Config::default()
+    })
+    .await
+    .map_err(Failure::failed)?;
+    say(&welcome(&simulator));
+    tokio::signal::ctrl_c().await.map_err(Failure::failed)?;
+    simulator.stop().await;
+    Ok(())
+}
+
+fn welcome(simulator: &Simulator) -> String {
+    let config = simulator.config();
+    let (genesys, pagerduty) = (simulator.genesys_url(), simulator.pagerduty_url());
+    format!(
+        "Simulated Genesys on {genesys}, simulated PagerDuty on {pagerduty}.
+
+To run escalator against them:
+
+  export GENESYS_API_URL={genesys} GENESYS_CLIENT_ID={} GENESYS_CLIENT_SECRET={}
+  export PAGERDUTY_API_URL={pagerduty} PAGERDUTY_API_TOKEN={} PAGERDUTY_FROM_EMAIL={}
+  export PAGERDUTY_WEBHOOK_SECRETS={}
+  escalator serve
+
+To open an incident and have its webhook sent:
+
+  curl -d '{{\"agent_id\":\"agent-1\",\"webhook_url\":\"http://127.0.0.1:8080/webhooks/pagerduty\"}}' {pagerduty}/_simulator/incidents
+
+What came of it:
+
+  curl {pagerduty}/_simulator/effects
+
+Ctrl-C ends it.",
+        config.client_id, config.client_secret, config.api_token, config.from_email, config.webhook_secret,
+    )
+}

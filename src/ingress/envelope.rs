@@ -1,0 +1,152 @@
+//! PagerDuty's V3 envelope, as far as it decides what to do. The set of event types is open, most fields may be null
+//! or absent, and nothing is asked of an event that needs no work.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Filter;
+use crate::escalation::{
+    Event, EventId, IncidentId, Lane, Message, Origin, ServiceId, Start, Task, Trigger,
+};
+
+/// What a genuine webhook means to us.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// It is of a kind that needs no work.
+    Ignored,
+    /// It is of a kind that does, of an incident that does not.
+    Filtered,
+    /// This is to be done.
+    Work(Box<Message>),
+}
+
+/// A genuine webhook, read as far as it could be.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) event_type: String,
+    pub(super) incident: Option<IncidentId>,
+    pub(super) event: Option<EventId>,
+    pub(super) meaning: Meaning,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    event: EventBody,
+}
+
+#[derive(Deserialize)]
+struct EventBody {
+    event_type: String,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    occurred_at: Value,
+    #[serde(default)]
+    data: Value,
+}
+
+/// Reads a body whose signature was found valid.
+///
+/// # Errors
+/// What could not be understood, in words that quote nothing of the body.
+pub(super) fn read(body: &[u8], filter: &Filter, now: Timestamp) -> Result<Read, String> {
+    let Envelope { event } = serde_json::from_slice(body).map_err(|e| {
+        format!(
+            "not a V3 webhook ({:?} error at line {}, column {})",
+            e.classify(),
+            e.line(),
+            e.column()
+        )
+    })?;
+    let incident = incident_id(&event.data);
+    let id = event.id.as_str().and_then(|id| EventId::parse(id).ok());
+    let done = |meaning, incident, event_type| Read {
+        event_type,
+        incident,
+        event: id.clone(),
+        meaning,
+    };
+    let resolved = event.event_type == "incident.resolved";
+    if !resolved && !filter.events.contains(&event.event_type) {
+        return Ok(done(Meaning::Ignored, incident, event.event_type));
+    }
+    let service = text(&event.data, &["service", "id"]);
+    let urgency = text(&event.data, &["urgency"]);
+    let admitted = admits(&filter.services, service) && admits(&filter.urgencies, urgency);
+    if !resolved && !admitted {
+        return Ok(done(Meaning::Filtered, incident, event.event_type));
+    }
+    let incident =
+        incident.ok_or_else(|| format!("a {} without an incident's id", event.event_type))?;
+    let occurred_at: Timestamp = event
+        .occurred_at
+        .as_str()
+        .and_then(|time| time.parse().ok())
+        .ok_or_else(|| format!("a {} without the time it occurred", event.event_type))?;
+    let (lane, task) = if resolved {
+        (Lane::High, Task::Resolved)
+    } else {
+        let start = Start {
+            trigger: trigger(&event.event_type, id.as_ref())?,
+            cycle: 0,
+            service_id: service.and_then(|id| ServiceId::parse(id).ok()),
+            conversation_id: None,
+            agent_id: None,
+        };
+        (Lane::of_urgency(urgency), Task::Start(start))
+    };
+    let message = Message::new(
+        incident.clone(),
+        now,
+        Origin::Webhook,
+        lane,
+        Event {
+            id: id.clone(),
+            kind: event.event_type.clone(),
+            occurred_at,
+        },
+        task,
+    );
+    Ok(done(
+        Meaning::Work(Box::new(message)),
+        Some(incident),
+        event.event_type,
+    ))
+}
+
+fn trigger(event_type: &str, id: Option<&EventId>) -> Result<Trigger, String> {
+    match event_type {
+        "incident.triggered" => Ok(Trigger::First),
+        "incident.reopened" => id
+            .map(|event| Trigger::Reopened {
+                event: event.clone(),
+            })
+            .ok_or_else(|| "an incident.reopened without the event's id".to_owned()),
+        _ => Ok(Trigger::Current),
+    }
+}
+
+/// `data` is the incident itself, or something that names it.
+fn incident_id(data: &Value) -> Option<IncidentId> {
+    let id = if text(data, &["type"]) == Some("incident") {
+        text(data, &["id"])
+    } else {
+        text(data, &["incident", "id"])
+    };
+    IncidentId::parse(id?).ok()
+}
+
+fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    path.iter()
+        .try_fold(value, |value, key| value.get(key))?
+        .as_str()
+}
+
+/// An empty filter admits everything; any other admits what is known to match.
+fn admits(filter: &std::collections::BTreeSet<String>, value: Option<&str>) -> bool {
+    filter.is_empty() || value.is_some_and(|value| filter.contains(value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The ingress: signature, parse, filter, confirmed publish, answer. It keeps no state, calls nobody but the broker,
+//! and de-duplicates nothing: the worker absorbs duplicates.
+//!
+//! What it answers is fixed, since PagerDuty acts on it: any 4xx but 429 drops the webhook, and three drops in a row
+//! switch the subscription off for a day. So whatever is genuine gets a 2xx once it is safe, and 503 until then.
+
+mod direct;
+mod envelope;
+mod signature;
+mod webhook;
+
+use axum::Router;
+use axum::routing::post;
+use secrecy::SecretString;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::broker::{Destination, Headers, Publication, PublishError, Publisher};
+use crate::escalation::{DeadLetter, Message};
+use crate::telemetry::Telemetry;
+
+/// The biggest body that PagerDuty sends; it drops bigger ones itself.
+const BODY_CAP: usize = 256 * 1024;
+/// One budget for body, channel and confirm. PagerDuty waits 5 s.
+const BUDGET: Duration = Duration::from_secs(3);
+/// What a 503 asks for.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// What the ingress lets in.
+#[derive(Debug, Clone)]
+pub struct IngressConfig {
+    /// Any of these may have signed a webhook; at least one.
+    pub webhook_secrets: Vec<SecretString>,
+    /// The bearer token of `POST /escalations`; without one there is no such route.
+    pub token: Option<SecretString>,
+    /// Which events start an escalation.
+    pub filter: Filter,
+}
+
+/// Which events start an escalation.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// The event types.
+    pub events: BTreeSet<String>,
+    /// The services; empty: all.
+    pub services: BTreeSet<String>,
+    /// The urgencies; empty: all.
+    pub urgencies: BTreeSet<String>,
+}
+
+struct Ingress {
+    config: IngressConfig,
+    publisher: Publisher,
+    telemetry: Arc<Telemetry>,
+}
+
+/// The routes of the ingress.
+pub fn routes(config: IngressConfig, publisher: Publisher, telemetry: Arc<Telemetry>) -> Router {
+    let direct = config.token.is_some();
+    let ingress = Arc::new(Ingress {
+        config,
+        publisher,
+        telemetry,
+    });
+    let mut router = Router::new().route("/webhooks/pagerduty", post(webhook::receive));
+    if direct {
+        router = router.route("/escalations", post(direct::start));
+    }
+    router.with_state(ingress)
+}
+
+impl Ingress {
+    /// Stores a message in its lane.
+    async fn store(
+        &self,
+        message: &Message,
+        id: String,
+        traceparent: Option<String>,
+        within: Duration,
+    ) -> Result<(), String> {
+        let body = message.encode().map_err(|e| e.to_string())?;
+        self.publish(
+            Publication {
+                to: Destination::Lane(message.lane),
+                message_id: id,
+                body,
+                headers: Headers {
+                    code: None,
+                    traceparent,
+                },
+            },
+            message.lane.as_str(),
+            within,
+        )
+        .await
+    }
+
+    /// Stores what could not be understood.
+    async fn store_dead(&self, letter: &DeadLetter, within: Duration) -> Result<(), String> {
+        let body = letter.encode().map_err(|e| e.to_string())?;
+        self.publish(
+            Publication {
+                to: Destination::Dead,
+                message_id: letter.id.to_string(),
+                body,
+                headers: Headers {
+                    code: Some(letter.code.as_str().to_owned()),
+                    traceparent: None,
+                },
+            },
+            "dead",
+            within,
+        )
+        .await
+    }
+
+    async fn publish(
+        &self,
+        publication: Publication,
+        target: &'static str,
+        within: Duration,
+    ) -> Result<(), String> {
+        let result = self.publisher.publish(&publication, within).await;
+        let outcome = match &result {
+            Ok(()) => "stored",
+            Err(PublishError::NotSent(_)) => "not_sent",
+            Err(PublishError::Refused) => "refused",
+            Err(PublishError::Unroutable) => "unroutable",
+            Err(PublishError::Unknown(_)) => "unknown",
+        };
+        self.telemetry.published(target, outcome);
+        result.map_err(|e| e.to_string())
+    }
+}

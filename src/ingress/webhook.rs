@@ -1,0 +1,170 @@
+//! `POST /webhooks/pagerduty`.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::envelope::{self, Meaning, Read};
+use super::{BODY_CAP, BUDGET, Ingress, RETRY_AFTER_SECONDS, signature};
+use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, EventId, IncidentId};
+use crate::telemetry::WebhookAnswered;
+
+/// The answer, and what is told about it.
+struct Answer {
+    status: StatusCode,
+    outcome: &'static str,
+    event_type: Option<String>,
+    incident: Option<IncidentId>,
+    reason: Option<String>,
+}
+
+impl Answer {
+    fn new(status: StatusCode, outcome: &'static str) -> Self {
+        Self {
+            status,
+            outcome,
+            event_type: None,
+            incident: None,
+            reason: None,
+        }
+    }
+
+    fn because(self, reason: impl Into<String>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
+    }
+
+    fn about(self, event_type: String, incident: Option<IncidentId>) -> Self {
+        Self {
+            event_type: Some(event_type),
+            incident,
+            ..self
+        }
+    }
+}
+
+pub(super) async fn receive(
+    State(ingress): State<Arc<Ingress>>,
+    request: Request<Body>,
+) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let answer = handle(&ingress, &parts.headers, body, started + BUDGET).await;
+    ingress.telemetry.webhook_answered(&WebhookAnswered {
+        outcome: answer.outcome,
+        status: answer.status.as_u16(),
+        event_type: answer.event_type.as_deref(),
+        incident: answer.incident.as_ref().map(IncidentId::as_str),
+        webhook: parts
+            .headers
+            .get("x-webhook-id")
+            .and_then(|v| v.to_str().ok()),
+        reason: answer.reason.as_deref(),
+        took: started.elapsed(),
+    });
+    let mut response = (
+        answer.status,
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{{\"outcome\":\"{}\"}}\n", answer.outcome),
+    )
+        .into_response();
+    if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(
+            header::RETRY_AFTER,
+            HeaderValue::from_static(RETRY_AFTER_SECONDS),
+        );
+    }
+    response
+}
+
+async fn handle(ingress: &Ingress, headers: &HeaderMap, body: Body, deadline: Instant) -> Answer {
+    let values = headers.get_all(signature::HEADER);
+    let Ok(signatures) = signature::signatures(values.iter().map(HeaderValue::as_bytes)) else {
+        return Answer::new(StatusCode::BAD_REQUEST, "no_signature")
+            .because("the signature header is missing or malformed");
+    };
+    let body = match read_body(body, deadline).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
+    };
+    if signature::verify(&signatures, &body, &ingress.config.webhook_secrets).is_err() {
+        return Answer::new(StatusCode::FORBIDDEN, "bad_signature").because(
+            "no signature matches; compare pagerduty.webhook_secrets with the subscription's",
+        );
+    }
+    let now = Timestamp::now();
+    match envelope::read(&body, &ingress.config.filter, now) {
+        Ok(read) => act(ingress, headers, read, deadline).await,
+        Err(reason) => bury(ingress, &body, reason, now, deadline).await,
+    }
+}
+
+/// Reads the whole body, in time and within the cap.
+async fn read_body(body: Body, deadline: Instant) -> Result<Bytes, Answer> {
+    let late = || Answer::new(StatusCode::SERVICE_UNAVAILABLE, "late");
+    let collecting = Limited::new(body, BODY_CAP).collect();
+    match tokio::time::timeout_at(deadline.into(), collecting).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+                .because(format!("the body has more than {BODY_CAP} bytes")))
+        }
+        Ok(Err(_)) => Err(late().because("the body broke off")),
+        Err(_) => Err(late().because("the body did not arrive in time")),
+    }
+}
+
+async fn act(ingress: &Ingress, headers: &HeaderMap, read: Read, deadline: Instant) -> Answer {
+    let answer = match read.meaning {
+        Meaning::Ignored => Answer::new(StatusCode::ACCEPTED, "ignored"),
+        Meaning::Filtered => Answer::new(StatusCode::ACCEPTED, "filtered"),
+        Meaning::Work(message) => {
+            let id = read
+                .event
+                .as_ref()
+                .map(EventId::to_string)
+                .unwrap_or_default();
+            let trace = headers
+                .get("traceparent")
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned);
+            match ingress.store(&message, id, trace, left(deadline)).await {
+                Ok(()) => Answer::new(StatusCode::ACCEPTED, "accepted"),
+                Err(reason) => {
+                    Answer::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored").because(reason)
+                }
+            }
+        }
+    };
+    answer.about(read.event_type, read.incident)
+}
+
+/// Genuine, and not understood: kept with its bytes where a person will find it.
+async fn bury(
+    ingress: &Ingress,
+    body: &[u8],
+    reason: String,
+    now: Timestamp,
+    deadline: Instant,
+) -> Answer {
+    let code = Code::WebhookNotUnderstood;
+    let letter = DeadLetter::of_bytes(body, code, reason.clone(), DeadLetterOrigin::Ingress, now);
+    match ingress.store_dead(&letter, left(deadline)).await {
+        Ok(()) => {
+            ingress.telemetry.dead_letter_of_ingress(code.as_str());
+            Answer::new(StatusCode::ACCEPTED, "not_understood").because(reason)
+        }
+        Err(error) => Answer::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored").because(error),
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
