@@ -10,5 +10,6 @@
 )]
 
 mod broker;
+mod escalating;
 mod simulator;
 mod support;

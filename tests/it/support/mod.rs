@@ -1,4 +1,7 @@
 //! What integration tests share.
 
+pub(crate) mod node;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod vhost;
+pub(crate) mod world;

@@ -1,0 +1,160 @@
+//! A world for one test: a virtual host, a simulator, a folder with a ledger, and programs in it.
+
+use escalator::simulator::{
+    AgentSpec, AgentState, Config, ConversationSpec, Effects, IncidentSpec, Simulator, Webhook,
+};
+use lapin::options::{BasicAckOptions, BasicGetOptions};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::{PATIENCE, Program};
+use super::vhost::Vhost;
+
+pub(crate) struct World {
+    pub(crate) vhost: Vhost,
+    pub(crate) simulator: Simulator,
+    pub(crate) folder: TempDir,
+}
+
+/// An incident and the conversation it is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) incident: String,
+    pub(crate) conversation: String,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let simulator = Simulator::start(config).await.unwrap();
+        Self {
+            vhost: Vhost::new().await,
+            simulator,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Complete settings; later ones of the same name win.
+    pub(crate) fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
+        let config = self.simulator.config();
+        let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut settings = vec![
+            own("AMQP_URL", self.vhost.url().expose_secret()),
+            own(
+                "DATABASE_URL",
+                &format!("sqlite://{}", self.ledger().display()),
+            ),
+            own("INGRESS_LISTEN", "127.0.0.1:0"),
+            own("ADMIN_LISTEN", "127.0.0.1:0"),
+            own("GENESYS_API_URL", &self.simulator.genesys_url()),
+            own("GENESYS_CLIENT_ID", &config.client_id),
+            own("GENESYS_CLIENT_SECRET", &config.client_secret),
+            own("PAGERDUTY_API_URL", &self.simulator.pagerduty_url()),
+            own("PAGERDUTY_API_TOKEN", &config.api_token),
+            own("PAGERDUTY_FROM_EMAIL", &config.from_email),
+            own("PAGERDUTY_WEBHOOK_SECRETS", &config.webhook_secret),
+            own("LOG_FORMAT", "json"),
+            own("LOG_LEVEL", "debug"),
+            // Short, so that a lost answer is settled within a test's patience.
+            own("WORKER_CALL_TIMEOUT", "2s"),
+            own("WORKER_SETTLE", "1s"),
+            own("WORKER_LEASE", "10s"),
+        ];
+        settings.extend(more.iter().map(|(name, value)| own(name, value)));
+        settings
+    }
+
+    pub(crate) fn ledger(&self) -> std::path::PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    /// Starts a role and waits until it is ready.
+    pub(crate) async fn start(&self, role: &str, more: &[(&str, &str)]) -> Program {
+        let program = Program::start(role, self.folder.path(), &self.settings(more)).await;
+        program.becomes_ready(true).await;
+        program
+    }
+
+    /// A conversation with an agent in it, and an incident about it.
+    pub(crate) fn case(&self) -> Case {
+        self.case_with(ConversationSpec {
+            agents: vec![AgentSpec::new("agent-1", AgentState::Connected)],
+            ..ConversationSpec::default()
+        })
+    }
+
+    pub(crate) fn case_with(&self, spec: ConversationSpec) -> Case {
+        let conversation = self.simulator.open_conversation(spec);
+        let incident = self
+            .simulator
+            .open_incident(IncidentSpec::about(conversation.clone()));
+        Case {
+            incident,
+            conversation,
+        }
+    }
+
+    /// The webhook of a triggered incident.
+    pub(crate) fn trigger(&self, case: &Case) -> Webhook {
+        self.simulator.webhook(&case.incident, "incident.triggered")
+    }
+
+    /// Delivers a webhook and expects it to be taken.
+    pub(crate) async fn deliver(&self, program: &Program, webhook: &Webhook) {
+        let url = format!("{}/webhooks/pagerduty", program.ingress);
+        let delivered = self.simulator.deliver(&url, webhook).await;
+        assert_eq!(delivered.status(), Some(202), "{delivered:?}");
+    }
+
+    /// Waits until the vendors' side is as wanted. The predicate must not call the simulator.
+    pub(crate) async fn until(&self, wanted: impl FnMut(&Effects) -> bool) -> Effects {
+        match self.simulator.wait_until(PATIENCE, wanted).await {
+            Ok(effects) => effects,
+            Err(effects) => panic!("not as wanted after {PATIENCE:?}: {effects:#?}"),
+        }
+    }
+
+    /// Takes everything out of the queue of dead letters.
+    pub(crate) async fn dead_letters(&self) -> Vec<Value> {
+        let connection = self.vhost.raw().await;
+        let channel = connection.create_channel().await.unwrap();
+        let mut letters = Vec::new();
+        while let Some(message) = channel
+            .basic_get("escalations.dead".into(), BasicGetOptions::default())
+            .await
+            .unwrap()
+        {
+            letters.push(serde_json::from_slice(&message.delivery.data).unwrap());
+            message
+                .delivery
+                .ack(BasicAckOptions::default())
+                .await
+                .unwrap();
+        }
+        letters
+    }
+}
+
+/// One attachment and one note with its link, for each of these.
+pub(crate) fn assert_once(effects: &Effects, cases: &[Case]) {
+    for case in cases {
+        let attached = effects.attachments_of(&case.conversation);
+        assert_eq!(attached.len(), 1, "attachments of {case:?}");
+        let notes = effects.notes_of(&case.incident);
+        assert_eq!(notes.len(), 1, "notes of {case:?}");
+        let session = effects
+            .sessions
+            .iter()
+            .find(|s| s.id == attached[0].session_id)
+            .unwrap();
+        assert!(
+            notes[0].content.contains(&session.join_url),
+            "{}",
+            notes[0].content
+        );
+    }
+}
