@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 use super::code::Code;
-use super::ids::Key;
+use super::key::Key;
 use super::message::Message;
 use super::progress::Entry;
 

@@ -9,6 +9,7 @@ mod conversation;
 mod dead_letter;
 mod decide;
 mod ids;
+mod key;
 mod lane;
 mod message;
 mod note;
@@ -21,8 +22,9 @@ pub use conversation::{Agent, AgentSeen, Conversation, LiveCobrowse, choose_agen
 pub use dead_letter::{DeadLetter, DeadLetterId, Origin as DeadLetterOrigin};
 pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, Update, decide};
 pub use ids::{
-    AgentId, ConversationId, EventId, IncidentId, InvalidId, Key, NoteId, ServiceId, SessionId,
+    AgentId, ConversationId, EventId, IncidentId, InvalidId, NoteId, ServiceId, SessionId,
 };
+pub use key::Key;
 pub use lane::Lane;
 pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
 pub use note::{Marker, NoteText, Outcome as NoteOutcome, SessionLink};

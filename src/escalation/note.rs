@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use std::fmt;
 
 use super::conversation::Agent;
-use super::ids::{Key, SessionId};
+use super::ids::SessionId;
+use super::key::Key;
 use super::progress::{Context, Offer};
 
 /// A link that admits whoever opens it. It lives in one column of the ledger and in the note, nowhere else, so it

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
-use super::runner::{Runner, Story};
+use super::runner::Runner;
 use super::schedule::Next;
 use super::steps;
+use super::story::Story;
 use crate::escalation::{
     Action, Call, Cobrowse, Code, Cost, End, Entry, Message, NoteLook, Progress, Setback,
     Situation, Start, Step, Survey, Update, Wait, decide,

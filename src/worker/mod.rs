@@ -10,6 +10,7 @@ mod pool;
 mod runner;
 mod schedule;
 mod steps;
+mod story;
 
 pub use pool::{Pool, PoolConfig};
 pub use runner::{Disposition, Runner, RunnerConfig};

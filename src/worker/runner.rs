@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, Ended};
 use super::lease::Lease;
 use super::schedule::Schedule;
+use super::story::Story;
 use crate::escalation::{Bounds, Code, DeadLetter, End, Entry, Key, Message, Start, Task};
 use crate::ledger::{Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
@@ -57,21 +58,6 @@ pub enum Disposition {
     Dead(Box<DeadLetter>),
     /// Give it back untouched: this process is ending.
     HandBack,
-}
-
-/// What the wide line of an attempt says, as far as it is known.
-#[derive(Default)]
-pub(super) struct Story {
-    pub(super) outcome: &'static str,
-    pub(super) key: Option<Key>,
-    pub(super) conversation: Option<String>,
-    pub(super) agent: Option<String>,
-    pub(super) step: Option<&'static str>,
-    pub(super) code: Option<Code>,
-    pub(super) reason: Option<String>,
-    pub(super) attempts: u32,
-    pub(super) epoch: u64,
-    pub(super) recovered: bool,
 }
 
 impl Runner {

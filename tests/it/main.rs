@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod architecture;
 mod broker;
 mod escalating;
 mod simulator;
