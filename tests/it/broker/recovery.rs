@@ -7,10 +7,10 @@ use escalator::escalation::Lane;
 use secrecy::SecretString;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{SOON, config, consume_only, depth_becomes, is_down, next, publication, ready};
+use crate::support::node::Node;
 use crate::support::vhost::{Listed, Vhost, eventually};
 
 /// Both connections, as the broker lists them.
@@ -175,15 +175,12 @@ async fn amqps_really_speaks_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "raises an alarm on the whole node; RABBITMQCTL names a command that reaches it"]
 async fn a_memory_alarm_blocks_publishing_and_shows_but_lets_acks_through() {
-    let ctl = std::env::var("RABBITMQCTL").unwrap();
-    let watermark = async |value: &str| {
-        let arguments = ["set_vm_memory_high_watermark", value];
-        let status = Command::new(&ctl).args(arguments).status().await.unwrap();
-        assert!(status.success());
-    };
-    let vhost = Vhost::new().await;
+    // The alarm is the whole node's, so this test has a node of its own.
+    let node = Node::start().await;
+    let watermark = async |value: &str| node.ctl(&["set_vm_memory_high_watermark", value]).await;
+    let (amqp, management) = (&node.amqp_url, &node.management_url);
+    let vhost = Vhost::on(amqp.parse().unwrap(), management.parse().unwrap()).await;
     let broker = ready(&vhost).await;
     let publisher = broker.publisher();
     let to = Destination::Lane(Lane::High);

@@ -40,14 +40,19 @@ struct Api {
 }
 
 impl Vhost {
-    /// Makes one.
+    /// Makes one on the broker that all tests share.
     pub(crate) async fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let amqp = setting("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f");
         let management = setting(
             "RABBITMQ_MANAGEMENT_URL",
             "http://guest:guest@127.0.0.1:15672",
         );
+        Self::on(amqp, management).await
+    }
+
+    /// Makes one on this broker.
+    pub(crate) async fn on(amqp: Url, management: Url) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let vhost = Self {
             name: format!(
