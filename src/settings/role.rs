@@ -11,18 +11,8 @@ pub enum Role {
     Ingress,
     /// The worker alone. It holds no webhook secret.
     Worker,
-    /// `check`: everything that a worker needs. A webhook secret is looked at if there is one.
-    Check,
     /// A command that speaks with the broker alone.
     Broker,
-    /// A command that reads or writes the ledger alone, such as `audit` or `dead-letters list`.
-    Ledger,
-    /// A command that plans or does a replay: broker, ledger, and both vendors for reading.
-    Replay,
-    /// `catch-up`: broker, ledger, PagerDuty's API, and the filters of what starts an escalation.
-    CatchUp,
-    /// A command that speaks with PagerDuty's API alone.
-    PagerDuty,
 }
 
 /// A group of settings that is read as a whole.
@@ -42,17 +32,7 @@ pub(super) enum Concern {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 9] = [
-        Self::Serve,
-        Self::Ingress,
-        Self::Worker,
-        Self::Check,
-        Self::Broker,
-        Self::Ledger,
-        Self::Replay,
-        Self::CatchUp,
-        Self::PagerDuty,
-    ];
+    pub const ALL: [Self; 4] = [Self::Serve, Self::Ingress, Self::Worker, Self::Broker];
 
     /// The name of the role, as `default.toml` writes it.
     #[must_use]
@@ -61,12 +41,7 @@ impl Role {
             Self::Serve => "serve",
             Self::Ingress => "ingress",
             Self::Worker => "worker",
-            Self::Check => "check",
             Self::Broker => "broker",
-            Self::Ledger => "ledger",
-            Self::Replay => "replay",
-            Self::CatchUp => "catch-up",
-            Self::PagerDuty => "pagerduty",
         }
     }
 
@@ -86,30 +61,7 @@ impl Role {
                 C::PagerDuty,
                 C::Note,
             ],
-            // Ingress is looked at besides, where it is set up at all.
-            Self::Check => &[
-                C::Admin,
-                C::Amqp,
-                C::Database,
-                C::Starts,
-                C::Worker,
-                C::Escalation,
-                C::Genesys,
-                C::PagerDuty,
-                C::Note,
-            ],
             Self::Broker => &[C::Amqp],
-            Self::Ledger => &[C::Database],
-            Self::Replay => &[
-                C::Amqp,
-                C::Database,
-                C::Worker,
-                C::Escalation,
-                C::Genesys,
-                C::PagerDuty,
-            ],
-            Self::CatchUp => &[C::Amqp, C::Database, C::Starts, C::Worker, C::PagerDuty],
-            Self::PagerDuty => &[C::PagerDuty],
         };
         concerns.contains(&concern)
     }

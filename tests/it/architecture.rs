@@ -236,3 +236,12 @@ fn no_file_has_grown_into_two_rooms() {
         );
     }
 }
+
+#[test]
+fn the_readme_shows_the_settings_that_are_compiled_in() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("<!-- settings -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- /settings -->").unwrap();
+    let compiled = escalator::settings::reference_as_markdown();
+    assert_eq!(table.trim(), compiled.trim(), "put the output of `escalator settings` there");
+}
