@@ -243,5 +243,9 @@ fn the_readme_shows_the_settings_that_are_compiled_in() {
     let (_, rest) = readme.split_once("<!-- settings -->\n").unwrap();
     let (table, _) = rest.split_once("<!-- /settings -->").unwrap();
     let compiled = escalator::settings::reference_as_markdown();
-    assert_eq!(table.trim(), compiled.trim(), "put the output of `escalator settings` there");
+    assert_eq!(
+        table.trim(),
+        compiled.trim(),
+        "put the output of `escalator settings` there"
+    );
 }
