@@ -91,6 +91,20 @@ pub enum PublishError {
     Unknown(String),
 }
 
+impl PublishError {
+    /// The name of the outcome of a publish in metrics.
+    #[must_use]
+    pub const fn outcome(result: &Result<(), Self>) -> &'static str {
+        match result {
+            Ok(()) => "stored",
+            Err(Self::NotSent(_)) => "not_sent",
+            Err(Self::Refused) => "refused",
+            Err(Self::Unroutable) => "unroutable",
+            Err(Self::Unknown(_)) => "unknown",
+        }
+    }
+}
+
 /// Properties that the broker gets, or why these cannot be sent at all.
 pub(super) fn properties(publication: &Publication) -> Result<BasicProperties, PublishError> {
     if publication.body.len() > BODY_MAX {

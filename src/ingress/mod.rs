@@ -122,14 +122,8 @@ impl Ingress {
         within: Duration,
     ) -> Result<(), String> {
         let result = self.publisher.publish(&publication, within).await;
-        let outcome = match &result {
-            Ok(()) => "stored",
-            Err(PublishError::NotSent(_)) => "not_sent",
-            Err(PublishError::Refused) => "refused",
-            Err(PublishError::Unroutable) => "unroutable",
-            Err(PublishError::Unknown(_)) => "unknown",
-        };
-        self.telemetry.published(target, outcome);
+        self.telemetry
+            .published(target, PublishError::outcome(&result));
         result.map_err(|e| e.to_string())
     }
 }

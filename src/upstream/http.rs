@@ -6,6 +6,7 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use url::Url;
 
 use super::call::{CallError, Operation};
 use super::retry_after;
@@ -165,6 +166,15 @@ pub(super) fn clip(text: &str) -> String {
         clipped.push('…');
     }
     clipped
+}
+
+/// The base with these segments behind it. An id that is one of them is safe in a path by its type.
+pub(super) fn url(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
 }
 
 impl Reply {

@@ -272,7 +272,8 @@ impl Shared {
         let began = Instant::now();
         for attempt in 0.. {
             let result = self.publisher.publish(publication, PUBLISH_WITHIN).await;
-            self.telemetry.published(target, outcome(&result));
+            self.telemetry
+                .published(target, PublishError::outcome(&result));
             let Err(error) = result else { return true };
             tracing::warn!(event = "publish.failed", target, %error);
             if !delivery.is_live() || began.elapsed() > PUBLISH_PATIENCE {
@@ -284,15 +285,5 @@ impl Shared {
             }
         }
         false
-    }
-}
-
-fn outcome(result: &Result<(), PublishError>) -> &'static str {
-    match result {
-        Ok(()) => "stored",
-        Err(PublishError::NotSent(_)) => "not_sent",
-        Err(PublishError::Refused) => "refused",
-        Err(PublishError::Unroutable) => "unroutable",
-        Err(PublishError::Unknown(_)) => "unknown",
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::super::call::{CallError, Operation};
-use super::super::http::Reply;
+use super::super::http::{self, Reply};
 use super::errors;
 use super::{CreatedSession, Genesys};
 use crate::escalation::{
@@ -22,7 +22,7 @@ use crate::escalation::{
 };
 
 pub(super) fn token_url(api: &Url) -> Url {
-    path(api, &["oauth", "token"])
+    http::url(api, &["oauth", "token"])
 }
 
 /// `GET /api/v2/conversations/{id}`
@@ -30,14 +30,14 @@ pub(super) async fn read_conversation(
     genesys: &Genesys,
     id: &ConversationId,
 ) -> Result<Conversation, CallError> {
-    let url = path(&genesys.api, &["api", "v2", "conversations", id.as_str()]);
+    let url = http::url(&genesys.api, &["api", "v2", "conversations", id.as_str()]);
     let reply = call(genesys, Operation::ReadConversation, Method::GET, url, None).await?;
     Ok(reply.json::<ConversationBody>()?.into())
 }
 
 /// `POST /api/v2/cobrowse/sessions`
 pub(super) async fn create_session(genesys: &Genesys) -> Result<CreatedSession, CallError> {
-    let url = path(&genesys.api, &["api", "v2", "cobrowse", "sessions"]);
+    let url = http::url(&genesys.api, &["api", "v2", "cobrowse", "sessions"]);
     let body = json!({});
     let reply = call(
         genesys,
@@ -65,7 +65,7 @@ pub(super) async fn attach_media(
     conversation: &ConversationId,
     session: &SessionId,
 ) -> Result<(), CallError> {
-    let url = path(
+    let url = http::url(
         &genesys.api,
         &["api", "v2", "conversations", conversation.as_str(), "media"],
     );
@@ -120,15 +120,6 @@ async fn call(
     } else {
         Err(errors::failure(operation, &reply))
     }
-}
-
-/// The base with these segments behind it. Ids are safe in a path by their type.
-fn path(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }
 
 /// A link goes into a note that people click on: only what a browser opens as a page, without a line break that

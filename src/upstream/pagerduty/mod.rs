@@ -11,7 +11,7 @@ use url::Url;
 
 pub use self::alerts::Alerts;
 use super::call::{CallError, Operation};
-use super::http::{Http, Reply};
+use super::http::{self, Http, Reply};
 use crate::escalation::{IncidentId, Marker, NoteId};
 
 /// Where PagerDuty is, who we are there, and where an alert says what it is about.
@@ -80,11 +80,7 @@ impl PagerDuty {
     }
 
     fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.config.api_url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
-        url
+        http::url(&self.config.api_url, segments)
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {
