@@ -13,6 +13,7 @@ mod declare;
 mod delivery;
 mod error;
 mod events;
+mod greeting;
 mod health;
 pub mod ladder;
 mod link;
@@ -119,6 +120,8 @@ impl Drop for Handle {
 pub struct Checked {
     /// Host, port and virtual host that answered.
     pub at: String,
+    /// The broker's version, where it says so.
+    pub version: Option<String>,
     /// How many exchanges, queues and bindings are now known to be right.
     pub objects: usize,
     /// The queues among them, and how full they are.
@@ -263,6 +266,7 @@ impl Broker {
                     let declared = declared?;
                     return Ok(Checked {
                         at: session.at.clone(),
+                        version: greeting::version(&endpoint, config.connect_timeout).await,
                         objects: declared.objects,
                         queues: declared.queues,
                         skipped,

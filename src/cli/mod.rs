@@ -1,7 +1,9 @@
 //! The commands, one file each. Data goes to stdout, talk to stderr.
 
+mod check;
 mod demo;
 mod exit;
+mod health;
 mod service;
 mod settings;
 mod simulate;
@@ -33,6 +35,10 @@ enum Command {
     Ingress,
     /// Run a worker alone: takes escalations from RabbitMQ and brings them to their note.
     Worker,
+    /// Look whether the settings, the broker, the ledger and both vendors are as they have to be.
+    Check(check::Arguments),
+    /// Ask a running escalator how it is; for health checks.
+    Health(health::Arguments),
     /// See it work: everything on this machine, against a simulated Genesys and PagerDuty.
     Demo(demo::Arguments),
     /// Serve the simulated Genesys and PagerDuty.
@@ -72,6 +78,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Serve => service::run(Role::Serve, config).await,
             Command::Ingress => service::run(Role::Ingress, config).await,
             Command::Worker => service::run(Role::Worker, config).await,
+            Command::Check(arguments) => check::run(arguments, config).await,
+            Command::Health(arguments) => health::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments, config).await,
             Command::Simulate(arguments) => simulate::run(arguments).await,
             Command::Settings => settings::run(),

@@ -16,7 +16,7 @@ use crate::ingress::{self, Filter, IngressConfig};
 use crate::ledger::{Ledger, Sqlite};
 use crate::listener::Listener;
 use crate::settings::{
-    DatabaseUrl, LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, WithDotEnv,
+    self, DatabaseUrl, LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, WithDotEnv,
 };
 use crate::telemetry::{self, Telemetry};
 use crate::upstream::{Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig};
@@ -148,10 +148,7 @@ async fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
                 .map_err(Failure::unavailable)?;
             Ok(Arc::new(ledger))
         }
-        // Settings refuse it before this can be reached.
-        DatabaseUrl::Postgres { .. } => Err(Failure::usage(
-            "database.url: PostgreSQL is not supported by this version",
-        )),
+        DatabaseUrl::Postgres { .. } => Err(no_postgres()),
     }
 }
 
@@ -198,34 +195,15 @@ fn pool(
     let http = Http::new(
         HttpConfig {
             call_timeout: worker.call_timeout,
-            connect_timeout: CONNECT_WITHIN.min(worker.call_timeout),
+            connect_timeout: connect_timeout(worker),
         },
         telemetry.clone(),
     )
     .map_err(Failure::failed)?;
-    let genesys = settings.genesys()?;
-    let pagerduty = settings.pagerduty()?;
-    let url = |base: &crate::settings::BaseUrl| base.as_str().parse().map_err(Failure::usage);
     let runner = Runner::new(
         ledger,
-        Genesys::new(
-            http.clone(),
-            GenesysConfig {
-                api_url: url(&genesys.api_url)?,
-                client_id: genesys.client_id.clone(),
-                client_secret: genesys.client_secret.clone(),
-            },
-        ),
-        PagerDuty::new(
-            http,
-            PagerDutyConfig {
-                api_url: url(&pagerduty.api_url)?,
-                api_token: pagerduty.api_token.clone(),
-                from_email: pagerduty.from_email.clone(),
-                conversation_fields: escalation.conversation_fields.clone(),
-                agent_fields: escalation.agent_fields.clone(),
-            },
-        ),
+        genesys(settings, http.clone())?,
+        pagerduty(settings, http)?,
         telemetry.clone(),
         RunnerConfig {
             owner: owner(),
@@ -249,6 +227,45 @@ fn pool(
             drain_timeout: worker.drain_timeout,
         },
     ))
+}
+
+/// The client for Genesys.
+pub(super) fn genesys(settings: &Settings, http: Http) -> Result<Genesys, Failure> {
+    let genesys = settings.genesys()?;
+    Ok(Genesys::new(
+        http,
+        GenesysConfig {
+            api_url: genesys.api_url.as_str().parse().map_err(Failure::usage)?,
+            client_id: genesys.client_id.clone(),
+            client_secret: genesys.client_secret.clone(),
+        },
+    ))
+}
+
+/// The client for PagerDuty.
+pub(super) fn pagerduty(settings: &Settings, http: Http) -> Result<PagerDuty, Failure> {
+    let pagerduty = settings.pagerduty()?;
+    let escalation = settings.escalation()?;
+    Ok(PagerDuty::new(
+        http,
+        PagerDutyConfig {
+            api_url: pagerduty.api_url.as_str().parse().map_err(Failure::usage)?,
+            api_token: pagerduty.api_token.clone(),
+            from_email: pagerduty.from_email.clone(),
+            conversation_fields: escalation.conversation_fields.clone(),
+            agent_fields: escalation.agent_fields.clone(),
+        },
+    ))
+}
+
+/// How long connecting to a vendor may take.
+pub(super) fn connect_timeout(worker: &settings::Worker) -> Duration {
+    CONNECT_WITHIN.min(worker.call_timeout)
+}
+
+/// Settings refuse it before anybody can ask for it.
+pub(super) fn no_postgres() -> Failure {
+    Failure::usage("database.url: PostgreSQL is not supported by this version")
 }
 
 /// Who holds a claim, as an operator would want to read it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::exit::Failure;
 use super::terminal::say;
-use crate::simulator::{Config, Simulator};
+use crate::simulator::{Config, Simulator, Subscription};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -15,6 +15,13 @@ pub(super) struct Arguments {
     /// Where the simulated PagerDuty listens.
     #[arg(long, default_value = "127.0.0.1:9102")]
     pagerduty: SocketAddr,
+    /// Where the account's webhook subscription sends to. Only listed: `curl` below sends.
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080/webhooks/pagerduty"
+    )]
+    webhook_url: String,
     /// Milliseconds that each answer takes.
     #[arg(long, default_value_t = 20, value_name = "MS")]
     latency: u64,
@@ -29,13 +36,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     })
     .await
     .map_err(Failure::failed)?;
-    say(&welcome(&simulator));
+    simulator.add_subscription(Subscription::to(&arguments.webhook_url));
+    say(&welcome(&simulator, &arguments.webhook_url));
     tokio::signal::ctrl_c().await.map_err(Failure::failed)?;
     simulator.stop().await;
     Ok(())
 }
 
-fn welcome(simulator: &Simulator) -> String {
+fn welcome(simulator: &Simulator, webhook_url: &str) -> String {
     let config = simulator.config();
     let (genesys, pagerduty) = (simulator.genesys_url(), simulator.pagerduty_url());
     format!(
@@ -50,7 +58,7 @@ To run escalator against them:
 
 To open an incident and have its webhook sent:
 
-  curl -d '{{\"agent_id\":\"agent-1\",\"webhook_url\":\"http://127.0.0.1:8080/webhooks/pagerduty\"}}' {pagerduty}/_simulator/incidents
+  curl -d '{{\"agent_id\":\"agent-1\",\"webhook_url\":\"{webhook_url}\"}}' {pagerduty}/_simulator/incidents
 
 What came of it:
 

@@ -12,7 +12,7 @@
 mod sqlite;
 mod writer;
 
-pub use sqlite::Sqlite;
+pub use sqlite::{Inspected, Sqlite};
 
 use async_trait::async_trait;
 use jiff::Timestamp;

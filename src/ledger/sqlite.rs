@@ -8,7 +8,7 @@ mod records;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -53,6 +53,66 @@ impl Sqlite {
     }
 }
 
+/// What a ledger file is like, without a change to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspected {
+    /// There is no file yet; the folder is there and can be written to.
+    WillBeCreated,
+    /// It is there.
+    Present {
+        /// The version of its schema.
+        version: u32,
+        /// The version that this program brings it to.
+        newest: u32,
+    },
+}
+
+impl Sqlite {
+    /// Looks at a ledger file without creating or changing anything. Blocks for a moment.
+    ///
+    /// # Errors
+    /// [`Error::Open`], for what would keep [`open`](Self::open) from working.
+    pub fn inspect(path: &Path) -> Result<Inspected, Error> {
+        let fault = |e: String| Error::Open(format!("{}: {e}", path.display()));
+        if !path.exists() {
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                Some(_) | None => Path::new("."),
+            };
+            // The one way to know is to try: rights, read-only mounts and full disks look alike from outside.
+            return tempfile::tempfile_in(folder)
+                .map(|_| Inspected::WillBeCreated)
+                .map_err(|e| fault(format!("cannot be created: {e}")));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let version = Connection::open_with_flags(path, flags)
+            .and_then(|c| c.query_row("PRAGMA user_version", [], |row| row.get(0)))
+            .map_err(|e| fault(e.to_string()))?;
+        if version > newest() {
+            return Err(fault(too_new(version)));
+        }
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|e| fault(format!("cannot be written to: {e}")))?;
+        Ok(Inspected::Present {
+            version,
+            newest: newest(),
+        })
+    }
+}
+
+fn newest() -> u32 {
+    MIGRATIONS.last().map_or(0, |(number, _)| *number)
+}
+
+fn too_new(version: u32) -> String {
+    format!(
+        "its schema has version {version}, this program knows up to {}: a newer escalator wrote it",
+        newest()
+    )
+}
+
 fn migrate(connection: &mut Connection) -> Result<(), String> {
     let text = |e: rusqlite::Error| e.to_string();
     let transaction = connection
@@ -61,17 +121,14 @@ fn migrate(connection: &mut Connection) -> Result<(), String> {
     let version: u32 = transaction
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(text)?;
-    let newest = MIGRATIONS.last().map_or(0, |(number, _)| *number);
-    if version > newest {
-        return Err(format!(
-            "its schema has version {version}, this program knows up to {newest}: a newer escalator wrote it"
-        ));
+    if version > newest() {
+        return Err(too_new(version));
     }
     for (_, script) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
         transaction.execute_batch(script).map_err(text)?;
     }
     transaction
-        .pragma_update(None, "user_version", newest)
+        .pragma_update(None, "user_version", newest())
         .map_err(text)?;
     transaction.commit().map_err(text)
 }

@@ -121,7 +121,7 @@ impl Settings {
         let database = wants(Concern::Database)
             .then(|| Database::read(reader))
             .flatten();
-        let ingress = wants(Concern::Ingress)
+        let ingress = Self::wants_ingress(role, reader)
             .then(|| Ingress::read(reader))
             .flatten();
         let starts = wants(Concern::Starts)
@@ -157,6 +157,21 @@ impl Settings {
             pagerduty,
             note,
         })
+    }
+
+    /// `check` looks at the ingress where it is set up on this machine, and does not insist on it where it is not.
+    fn wants_ingress(role: Role, reader: &mut Reader<'_>) -> bool {
+        if role != Role::Check {
+            return role.asks_for(Concern::Ingress);
+        }
+        let given = reader.is_given(ingress::WEBHOOK_SECRETS);
+        if !given {
+            reader.warn(
+                ingress::WEBHOOK_SECRETS,
+                "is not given: serve and ingress need it, a worker does not",
+            );
+        }
+        given
     }
 
     /// The admin listener.

@@ -166,6 +166,11 @@ impl<'a> Reader<'a> {
         self.items(key, suspicious::reason)
     }
 
+    /// Whether the key has any value, good or bad.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        !matches!(self.layers.find(key), Ok((raw, _)) if raw.joined().is_empty())
+    }
+
     /// Notes a fault of a key. `problem` must not repeat what may be a secret.
     pub(super) fn fault(&mut self, key: &str, problem: impl Display, advice: impl Display) {
         let origin = self

@@ -11,6 +11,8 @@ pub enum Role {
     Ingress,
     /// The worker alone. It holds no webhook secret.
     Worker,
+    /// `check`: everything that a worker needs. The ingress is looked at where it is set up.
+    Check,
     /// A command that speaks with the broker alone.
     Broker,
 }
@@ -32,7 +34,13 @@ pub(super) enum Concern {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 4] = [Self::Serve, Self::Ingress, Self::Worker, Self::Broker];
+    pub const ALL: [Self; 5] = [
+        Self::Serve,
+        Self::Ingress,
+        Self::Worker,
+        Self::Check,
+        Self::Broker,
+    ];
 
     /// The name of the role, as `default.toml` writes it.
     #[must_use]
@@ -41,6 +49,7 @@ impl Role {
             Self::Serve => "serve",
             Self::Ingress => "ingress",
             Self::Worker => "worker",
+            Self::Check => "check",
             Self::Broker => "broker",
         }
     }
@@ -55,6 +64,17 @@ impl Role {
                 C::Admin,
                 C::Amqp,
                 C::Database,
+                C::Worker,
+                C::Escalation,
+                C::Genesys,
+                C::PagerDuty,
+                C::Note,
+            ],
+            Self::Check => &[
+                C::Admin,
+                C::Amqp,
+                C::Database,
+                C::Starts,
                 C::Worker,
                 C::Escalation,
                 C::Genesys,

@@ -32,6 +32,8 @@ pub enum Operation {
     PagerdutyDeleteNote,
     /// `GET /abilities`
     PagerdutyAbilities,
+    /// `GET /webhook_subscriptions`
+    PagerdutySubscriptions,
     /// Anything that the vendor has no route for; recorded so that a wrong path of ours is seen.
     Unknown,
 }

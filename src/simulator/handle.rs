@@ -14,6 +14,7 @@ use super::{
     effects::Effects,
     fault::Fault,
     incident::{Incident, IncidentSpec},
+    pagerduty::Subscription,
     records::RequestRecord,
     server::{self, Shared, Vendor},
     webhook::Webhook,
@@ -160,6 +161,17 @@ impl Simulator {
     /// Delivers a webhook again and again until it is accepted or dropped, or this time is over.
     pub async fn deliver_until(&self, url: &str, webhook: &Webhook, within: Duration) -> Delivered {
         delivery::until(&self.0.client, url, webhook, Instant::now() + within).await
+    }
+
+    /// Adds a webhook subscription to the account. It is only ever listed: nothing is sent because of it.
+    pub fn add_subscription(&self, subscription: Subscription) {
+        self.0
+            .change(|state| state.subscriptions.push(subscription));
+    }
+
+    /// Takes every webhook subscription away.
+    pub fn clear_subscriptions(&self) {
+        self.0.change(|state| state.subscriptions.clear());
     }
 
     /// Adds a fault to the script.

@@ -40,5 +40,6 @@ pub use effects::{Attachment, Effects, Note, Session};
 pub use fault::{Fault, Operation, What, Which};
 pub use handle::Simulator;
 pub use incident::{Details, IncidentSpec, Urgency};
+pub use pagerduty::Subscription;
 pub use records::{RequestOutcome, RequestRecord};
 pub use webhook::{Webhook, signature};

@@ -13,6 +13,7 @@ use super::{
     ids::Ids,
     incident::{Incident, IncidentSpec},
     limit::Limit,
+    pagerduty::Subscription,
     records::Records,
 };
 
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub(super) webhook_secret: String,
     pub(super) genesys_limit: Limit,
     pub(super) pagerduty_limit: Limit,
+    pub(super) subscriptions: Vec<Subscription>,
 }
 
 impl State {
@@ -49,6 +51,7 @@ impl State {
             webhook_secret: config.webhook_secret.clone(),
             genesys_limit: Limit::new(config.genesys_per_minute),
             pagerduty_limit: Limit::new(config.pagerduty_per_minute),
+            subscriptions: Vec::new(),
         }
     }
 

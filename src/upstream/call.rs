@@ -55,6 +55,10 @@ pub enum Operation {
     ReadNotes,
     /// Write a note.
     WriteNote,
+    /// Read what the account may do: whether the key is good.
+    ReadAbilities,
+    /// Read the account's webhook subscriptions.
+    ReadSubscriptions,
 }
 
 impl Operation {
@@ -69,6 +73,8 @@ impl Operation {
             Self::ReadAlerts => "read_alerts",
             Self::ReadNotes => "read_notes",
             Self::WriteNote => "write_note",
+            Self::ReadAbilities => "read_abilities",
+            Self::ReadSubscriptions => "read_subscriptions",
         }
     }
 
@@ -79,7 +85,11 @@ impl Operation {
             Self::Token | Self::ReadConversation | Self::CreateSession | Self::AttachMedia => {
                 Vendor::Genesys
             }
-            Self::ReadAlerts | Self::ReadNotes | Self::WriteNote => Vendor::PagerDuty,
+            Self::ReadAlerts
+            | Self::ReadNotes
+            | Self::WriteNote
+            | Self::ReadAbilities
+            | Self::ReadSubscriptions => Vendor::PagerDuty,
         }
     }
 }

@@ -168,6 +168,23 @@ pub(super) fn clip(text: &str) -> String {
     clipped
 }
 
+/// Reads a page of our own, such as a health check. Returns the status and the body.
+///
+/// # Errors
+/// [`CallError`], if there is no whole answer in time.
+pub async fn probe(
+    base: &Url,
+    segments: &[&str],
+    within: Duration,
+) -> Result<(u16, String), CallError> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::new();
+    let request = client.get(url(base, segments)).timeout(within);
+    let reply = exchange(request).await?;
+    let body = String::from_utf8_lossy(&reply.body).into_owned();
+    Ok((reply.status.as_u16(), body))
+}
+
 /// The base with these segments behind it. An id that is one of them is safe in a path by its type.
 pub(super) fn url(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();

@@ -12,5 +12,5 @@ mod retry_after;
 
 pub use call::{CallError, Operation, Vendor};
 pub use genesys::{CreatedSession, Genesys, GenesysConfig};
-pub use http::{Http, HttpConfig};
-pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig};
+pub use http::{Http, HttpConfig, probe};
+pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig, Subscription};

@@ -73,7 +73,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite::", &["ledger/"]),
     ("reqwest::", &["upstream/", "simulator/"]),
     ("prometheus::", &["telemetry/metrics.rs"]),
-    ("std::env::var", &["settings/variables.rs"]),
+    (
+        "std::env::var",
+        &["settings/variables.rs", "cli/terminal.rs"],
+    ),
     ("std::process::exit", &[]),
     // The rule above reads one room from each path.
     ("use crate::{", &[]),

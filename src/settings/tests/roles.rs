@@ -93,3 +93,20 @@ fn a_fault_in_a_section_that_a_role_does_not_need_does_not_stop_it() {
         .collect();
     assert_eq!(broker, ["AMQP_URL", "AMQP_URL_FILE"]);
 }
+
+#[test]
+fn check_looks_at_the_ingress_only_where_there_is_one() {
+    let mut vars = required();
+    let settings = Settings::load(Role::Check, None, &vars).unwrap();
+    assert_eq!(settings.ingress().unwrap().webhook_secrets.len(), 1);
+    vars.values.remove("PAGERDUTY_WEBHOOK_SECRETS");
+    let settings = Settings::load(Role::Check, None, &vars).unwrap();
+    assert!(settings.ingress().is_err());
+    assert_eq!(settings.warnings.len(), 1);
+    assert!(
+        settings.warnings[0]
+            .starts_with("pagerduty.webhook_secrets (PAGERDUTY_WEBHOOK_SECRETS) is not given")
+    );
+    let all = faults(Role::Check, &vars.with("PAGERDUTY_WEBHOOK_SECRETS", "a,,b"));
+    assert_eq!(all.len(), 1);
+}

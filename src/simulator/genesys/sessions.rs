@@ -46,6 +46,7 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
         | Operation::PagerdutyUpdateNote
         | Operation::PagerdutyDeleteNote
         | Operation::PagerdutyAbilities
+        | Operation::PagerdutySubscriptions
         | Operation::Unknown => not_found(call, "HTTP 404 Not Found"),
     }
 }

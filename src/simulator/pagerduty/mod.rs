@@ -1,11 +1,14 @@
 //! PagerDuty's REST API: who may come in, what an error looks like, and reading incidents and alerts.
 
 mod notes;
+mod subscriptions;
 
 use std::time::Instant;
 
 use hyper::Method;
 use serde_json::{Value, json};
+
+pub use self::subscriptions::Subscription;
 
 use super::{
     clock::with_seconds,
@@ -26,6 +29,9 @@ pub(super) fn route(method: &Method, path: &str) -> Route {
     let segments: Vec<_> = path.split('/').skip(1).collect();
     match (method, segments.as_slice()) {
         (&Method::GET, ["abilities"]) => Route::to(Operation::PagerdutyAbilities, None),
+        (&Method::GET, ["webhook_subscriptions"]) => {
+            Route::to(Operation::PagerdutySubscriptions, None)
+        }
         (&Method::GET, ["incidents", id]) => Route::to(Operation::PagerdutyIncident, Some(id)),
         (&Method::GET, ["incidents", id, "alerts"]) => {
             Route::to(Operation::PagerdutyAlerts, Some(id))
@@ -83,6 +89,7 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
             200,
             json!({ "abilities": ["teams", "read_only_users", "urgencies"] }),
         ),
+        Operation::PagerdutySubscriptions => subscriptions::list(state),
         Operation::PagerdutyIncident => match state.incident(id) {
             Some(incident) => {
                 incident_body(incident, config, call.has_parameter("include[]", "body"))

@@ -63,9 +63,11 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
             }
             // Its path names nothing that could be unknown: the route itself is.
             Operation::CreateSession | Operation::Token => set_up(Code::GenesysRouteUnknown),
-            Operation::ReadAlerts | Operation::ReadNotes | Operation::WriteNote => {
-                refused(Code::GenesysRefused)
-            }
+            Operation::ReadAlerts
+            | Operation::ReadNotes
+            | Operation::WriteNote
+            | Operation::ReadAbilities
+            | Operation::ReadSubscriptions => refused(Code::GenesysRefused),
         },
         StatusCode::BAD_REQUEST if operation == Operation::AttachMedia => {
             refused(Code::CobrowseNotPossible)

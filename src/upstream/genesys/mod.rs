@@ -63,6 +63,12 @@ impl Genesys {
         }
     }
 
+    /// Base of the API.
+    #[must_use]
+    pub fn at(&self) -> &Url {
+        &self.api
+    }
+
     /// Sees to it that there is a valid token. All tasks that wait for one share a single request.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! PagerDuty's REST API v2.
 
+mod account;
 mod alerts;
 mod errors;
 mod notes;
@@ -9,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use url::Url;
 
+pub use self::account::Subscription;
 pub use self::alerts::Alerts;
 use super::call::{CallError, Operation};
 use super::http::{self, Http, Reply};
@@ -46,6 +48,12 @@ impl PagerDuty {
         }
     }
 
+    /// Base of the API.
+    #[must_use]
+    pub fn at(&self) -> &Url {
+        &self.config.api_url
+    }
+
     /// Reads what an incident's alerts say about the conversation. May be repeated; alerts may come late.
     ///
     /// # Errors
@@ -77,6 +85,22 @@ impl PagerDuty {
         marker: &Marker,
     ) -> Result<Option<(NoteId, usize)>, CallError> {
         notes::find(self, incident, marker).await
+    }
+
+    /// Asks whether the key is good. Reads only.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Refused`] also for a good key that may not ask this.
+    pub async fn abilities(&self) -> Result<(), CallError> {
+        account::abilities(self).await
+    }
+
+    /// Lists the account's webhook subscriptions. Reads only.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Refused`] also for a good key that may not ask this.
+    pub async fn subscriptions(&self) -> Result<Vec<Subscription>, CallError> {
+        account::subscriptions(self).await
     }
 
     fn url(&self, segments: &[&str]) -> Url {
