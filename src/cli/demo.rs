@@ -1,15 +1,18 @@
-//! `escalator demo`: everything on this machine. The two vendors are simulated in this process; `escalator serve` runs
-//! as a process of its own, exactly as it would for real, and gets real, signed webhooks over HTTP.
+//! `escalator demo`: everything on this machine. The two vendors are simulated in this process; escalator itself runs
+//! in processes of its own, exactly as it would for real, and gets real, signed webhooks over HTTP.
 
 mod child;
 mod report;
+mod show;
 
 use jiff::Timestamp;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
-use self::child::Child;
+use self::child::{Child, Surroundings};
 use self::report::Report;
+use self::show::Show;
 use super::exit::Failure;
 use super::service;
 use super::terminal::{print, say};
@@ -20,17 +23,36 @@ use crate::simulator::{
 };
 
 /// How often the state is shown.
-const SHOW_EVERY: Duration = Duration::from_millis(250);
-/// The whole demo must be over by then, however slow the machine.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+/// The demo must be over by then, however slow the machine; longer where workers are killed on the way.
 const PATIENCE: Duration = Duration::from_secs(50);
+const PATIENCE_WITH_CRASHES: Duration = Duration::from_secs(150);
 /// Between two incidents: slow enough to be watched.
 const PAUSE: Duration = Duration::from_millis(60);
+/// How long a worker lives that is going to be killed.
+const WORKER_LIVES: Duration = Duration::from_millis(1500);
+/// More kills than this, and RabbitMQ would take the messages for poison: its delivery limit is 20.
+const KILLS_MAX: u32 = 8;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What you see: a simulated customer conversation breaches its SLA, PagerDuty (simulated) opens an incident and sends the
+webhook, escalator puts it on RabbitMQ, starts a cobrowse session in the conversation at Genesys (simulated), proves that
+it is there, and writes the link into the incident's notes. At the end the effects are counted where they took place, at
+the simulated vendors: one attached session and one note for each incident, or the demo fails.
+
+It needs a RabbitMQ that nobody else uses. `make demo` brings its own; otherwise AMQP_URL names one.
+
+  escalator demo --incidents 200   more of it
+  escalator demo --crash           kill -9 the worker again and again on the way
+  escalator demo --stay            keep everything running afterwards, to look at metrics and notes")]
 pub(super) struct Arguments {
     /// How many incidents to play in.
     #[arg(long, default_value_t = 25, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     incidents: u32,
+    /// Kill the worker again and again on the way.
+    #[arg(long)]
+    crash: bool,
     /// Keep everything running afterwards, until Ctrl-C.
     #[arg(long)]
     stay: bool,
@@ -51,16 +73,30 @@ impl Played {
     }
 }
 
+/// Everything that runs.
+struct Stage {
+    simulator: Simulator,
+    surroundings: Surroundings,
+    ingress: Child,
+    /// A process of its own only where it is going to be killed.
+    worker: Option<Child>,
+    kills: u32,
+    /// Ledger and logs; kept as long as anybody may write there.
+    folder: TempDir,
+}
+
 pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(), Failure> {
     let settings = service::load(Role::Broker, config)?;
     let urls = settings.amqp()?.urls.clone();
-    let broker = broker::Config {
+    let checked = Broker::check(broker::Config {
         urls: urls.clone(),
         connection_name: "escalator/demo".to_owned(),
         ..broker::Config::default()
-    };
-    let checked = Broker::check(broker).await.map_err(Failure::unavailable)?;
+    })
+    .await
+    .map_err(Failure::unavailable)?;
     refuse_a_broker_in_use(&checked)?;
+
     let simulator = Simulator::start(Config {
         // Slow enough to be watched, and about what the vendors need.
         latency: Duration::from_millis(40),
@@ -70,29 +106,36 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
     })
     .await
     .map_err(Failure::failed)?;
-    let mut child = Child::start(&simulator, &urls).await?;
-
-    print(&format!(
-        "escalator demo: {} incidents, everything on this machine\n\n  RabbitMQ    {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {} (metrics, health)\n  its log     {}\n",
-        arguments.incidents,
-        checked.at,
-        simulator.genesys_url(),
-        simulator.pagerduty_url(),
-        child.ingress,
-        child.admin,
-        child.log.display(),
-    ));
+    let folder = tempfile::Builder::new()
+        .prefix("escalator-demo-")
+        .tempdir()
+        .map_err(Failure::failed)?;
+    let surroundings = Surroundings::new(folder.path(), &simulator, &urls, arguments.crash);
+    let (ingress, worker) = if arguments.crash {
+        let ingress = Child::start("ingress", &surroundings).await?;
+        (ingress, Some(Child::start("worker", &surroundings).await?))
+    } else {
+        (Child::start("serve", &surroundings).await?, None)
+    };
+    let mut stage = Stage {
+        simulator,
+        surroundings,
+        ingress,
+        worker,
+        kills: 0,
+        folder,
+    };
+    print(&stage.heading(&arguments, &checked));
     let result = tokio::select! {
-        result = play(&arguments, &simulator, &mut child) => result,
+        result = stage.play(&arguments) => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::Failed("escalator: interrupted".to_owned())),
     };
     if arguments.stay && result.is_ok() {
         say("Everything keeps running. Ctrl-C ends it.");
         let _ = tokio::signal::ctrl_c().await;
     }
-    let drained = child.end().await;
-    simulator.stop().await;
-    result.and(drained)
+    let ended = stage.end().await;
+    result.and(ended)
 }
 
 /// The demo's worker would take the work of whoever uses this broker for real, and do it at the simulator.
@@ -109,63 +152,131 @@ fn refuse_a_broker_in_use(checked: &broker::Checked) -> Result<(), Failure> {
     })
 }
 
-async fn play(
-    arguments: &Arguments,
-    simulator: &Simulator,
-    child: &mut Child,
-) -> Result<(), Failure> {
-    let began = Instant::now();
-    let report = Report::new(arguments.incidents);
-    print(&report.heading());
-    let mut played = Vec::new();
-    let webhooks = format!("{}/webhooks/pagerduty", child.ingress);
-    let mut next_show = began;
-    for number in 0..arguments.incidents {
-        let one = open(simulator, number);
-        let webhook = simulator.webhook(&one.incident, "incident.triggered");
-        let delivered = simulator
-            .deliver_until(&webhooks, &webhook, Duration::from_secs(10))
+impl Stage {
+    fn heading(&self, arguments: &Arguments, checked: &broker::Checked) -> String {
+        let version = checked.version.as_deref().unwrap_or_default();
+        let killed = if arguments.crash {
+            "; the worker is killed again and again"
+        } else {
+            ""
+        };
+        let admin = &self.worker.as_ref().unwrap_or(&self.ingress).admin;
+        format!(
+            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {}\n",
+            arguments.incidents,
+            checked.at,
+            self.simulator.genesys_url(),
+            self.simulator.pagerduty_url(),
+            self.ingress.ingress,
+            self.folder.path().join("*.log").display(),
+        )
+    }
+
+    async fn play(&mut self, arguments: &Arguments) -> Result<(), Failure> {
+        let began = Instant::now();
+        let patience = if arguments.crash {
+            PATIENCE_WITH_CRASHES
+        } else {
+            PATIENCE
+        };
+        let show = Show::new(arguments.incidents);
+        let mut played = Vec::new();
+        let mut next_show = began;
+        let mut worker_dies = began + WORKER_LIVES;
+        let wanted = usize::try_from(arguments.incidents).unwrap_or(usize::MAX);
+        loop {
+            if played.len() < wanted {
+                let number = u32::try_from(played.len()).unwrap_or(u32::MAX);
+                played.push(self.play_one(number).await?);
+            }
+            if Instant::now() >= next_show {
+                show.state(
+                    began.elapsed(),
+                    played.len(),
+                    &self.simulator.effects(),
+                    self.kills,
+                );
+                next_show = Instant::now() + SHOW_EVERY;
+            }
+            if self.worker.is_some() && Instant::now() >= worker_dies && self.kills < KILLS_MAX {
+                self.kill_the_worker().await?;
+                worker_dies = Instant::now() + WORKER_LIVES;
+            }
+            let pause = if played.len() < wanted {
+                PAUSE.min(Duration::from_secs(5) / arguments.incidents)
+            } else {
+                SHOW_EVERY
+            };
+            let done = self
+                .simulator
+                .wait_until(pause, |effects| effects.live_notes >= wanted)
+                .await;
+            if done.is_ok() && played.len() >= wanted {
+                break;
+            }
+            self.still_run()?;
+            if began.elapsed() > patience {
+                say("Time is up; this is how far it came:");
+                break;
+            }
+        }
+        let effects = self.simulator.effects();
+        show.state(began.elapsed(), played.len(), &effects, self.kills);
+        show.end();
+        print(&Report::table(&played, &effects));
+        Report::verdict(&played, &effects, arguments.crash.then_some(self.kills))
+            .map(|verdict| print(&verdict))
+    }
+
+    /// Opens one incident and delivers its webhook.
+    async fn play_one(&self, number: u32) -> Result<Played, Failure> {
+        let one = open(&self.simulator, number);
+        let webhook = self.simulator.webhook(&one.incident, "incident.triggered");
+        let url = format!("{}/webhooks/pagerduty", self.ingress.ingress);
+        let delivered = self
+            .simulator
+            .deliver_until(&url, &webhook, Duration::from_secs(10))
             .await;
-        if !delivered.is_accepted() {
-            return Err(Failure::failed(format!(
-                "the webhook of incident {} was answered with {:?}; see {}",
+        if delivered.is_accepted() {
+            Ok(one)
+        } else {
+            Err(Failure::failed(format!(
+                "the webhook of incident {} came to {:?}; see {}",
                 one.incident,
                 delivered.outcome,
-                child.log.display()
-            )));
+                self.ingress.log.display()
+            )))
         }
-        played.push(one);
-        if Instant::now() >= next_show {
-            print(&report.line(began.elapsed(), played.len(), &simulator.effects()));
-            next_show = Instant::now() + SHOW_EVERY;
-        }
-        tokio::time::sleep(PAUSE.min(Duration::from_secs(5) / arguments.incidents)).await;
     }
-    let wanted = played.len();
-    loop {
-        let seen = simulator
-            .wait_until(SHOW_EVERY, |effects| effects.live_notes >= wanted)
-            .await;
-        let (done, effects) = match seen {
-            Ok(effects) => (true, effects),
-            Err(effects) => (false, *effects),
+
+    /// SIGKILL, in the middle of whatever it does, and a new one in its place.
+    async fn kill_the_worker(&mut self) -> Result<(), Failure> {
+        if let Some(worker) = self.worker.take() {
+            worker.kill().await?;
+            self.kills += 1;
+            self.worker = Some(Child::start("worker", &self.surroundings).await?);
+        }
+        Ok(())
+    }
+
+    fn still_run(&mut self) -> Result<(), Failure> {
+        self.ingress.still_runs()?;
+        self.worker.as_mut().map_or(Ok(()), Child::still_runs)
+    }
+
+    async fn end(self) -> Result<(), Failure> {
+        let ingress = self.ingress.end().await;
+        let worker = match self.worker {
+            Some(worker) => worker.end().await,
+            None => Ok(()),
         };
-        print(&report.line(began.elapsed(), played.len(), &effects));
-        if done {
-            break;
-        }
-        child.still_runs()?;
-        if began.elapsed() > PATIENCE {
-            say("Time is up; this is how far it came:");
-            break;
-        }
+        self.simulator.stop().await;
+        ingress.and(worker)
     }
-    print(&Report::table(&played, &simulator.effects()));
-    Report::verdict(&played, &simulator.effects()).map(|verdict| print(&verdict))
 }
 
-/// Opens an incident as a breached SLA would: the customer's conversation, an agent who is connected or will be in a
-/// moment, and an alert that names both.
+/// Opens an incident as a breached SLA would: the customer's conversation with an agent in it, and an alert that names
+/// both.
 fn open(simulator: &Simulator, number: u32) -> Played {
     let agent = format!("agent-{}", number % 7 + 1);
     let conversation = simulator.open_conversation(ConversationSpec {

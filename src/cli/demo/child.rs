@@ -1,13 +1,12 @@
-//! `escalator serve` as a process of its own.
+//! Escalator in a process of its own.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::oneshot;
@@ -20,81 +19,123 @@ const START_WITHIN: Duration = Duration::from_secs(20);
 /// How long it may take to end.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
+/// Where a process runs, and with which settings.
+pub(super) struct Surroundings {
+    folder: PathBuf,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Surroundings {
+    /// Everything against the simulator; a ledger in this folder.
+    pub(super) fn new(
+        folder: &Path,
+        simulator: &Simulator,
+        urls: &[SecretString],
+        crash: bool,
+    ) -> Self {
+        let config = simulator.config();
+        let amqp: Vec<&str> = urls.iter().map(ExposeSecret::expose_secret).collect();
+        let mut variables = vec![
+            ("AMQP_URL", amqp.join(",")),
+            (
+                "DATABASE_URL",
+                format!("sqlite://{}/ledger.db", folder.display()),
+            ),
+            ("INGRESS_LISTEN", "127.0.0.1:0".to_owned()),
+            ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("GENESYS_API_URL", simulator.genesys_url()),
+            ("GENESYS_CLIENT_ID", config.client_id.clone()),
+            ("GENESYS_CLIENT_SECRET", config.client_secret.clone()),
+            ("PAGERDUTY_API_URL", simulator.pagerduty_url()),
+            ("PAGERDUTY_API_TOKEN", config.api_token.clone()),
+            ("PAGERDUTY_FROM_EMAIL", config.from_email.clone()),
+            ("PAGERDUTY_WEBHOOK_SECRETS", config.webhook_secret.clone()),
+            ("LOG_FORMAT", "json".to_owned()),
+        ];
+        if crash {
+            // A dead worker's claims and lost answers would take half a minute with the defaults; nobody watches that.
+            variables.extend([
+                ("WORKER_LEASE", "3s".to_owned()),
+                ("WORKER_CALL_TIMEOUT", "1s".to_owned()),
+                ("WORKER_SETTLE", "500ms".to_owned()),
+            ]);
+        }
+        Self {
+            folder: folder.to_owned(),
+            variables,
+        }
+    }
+}
+
 /// The running process. Killed when dropped.
 pub(super) struct Child {
+    role: &'static str,
     process: tokio::process::Child,
-    /// Base of the ingress.
+    /// Base of the ingress, where the role has one.
     pub(super) ingress: String,
     /// Base of the admin listener.
     pub(super) admin: String,
     /// Its log.
     pub(super) log: PathBuf,
-    /// Ledger and log; kept as long as the process may write there.
-    _folder: TempDir,
 }
 
 impl Child {
-    /// Starts it against the simulator, with settings of its own and none of this process's.
+    /// Starts a role, with settings of its own and none of this process's.
     pub(super) async fn start(
-        simulator: &Simulator,
-        urls: &[SecretString],
+        role: &'static str,
+        surroundings: &Surroundings,
     ) -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new()
-            .prefix("escalator-demo-")
-            .tempdir()
-            .map_err(Failure::failed)?;
-        let config = simulator.config();
-        let database = format!("sqlite://{}/ledger.db", folder.path().display());
-        let amqp: Vec<&str> = urls.iter().map(ExposeSecret::expose_secret).collect();
         let program = std::env::current_exe().map_err(Failure::failed)?;
         let mut process = Command::new(program)
-            .arg("serve")
+            .arg(role)
             // Neither the settings of the user's shell nor a `.env` of the working directory have a say here.
             .env_clear()
-            .current_dir(folder.path())
-            .envs([
-                ("AMQP_URL", amqp.join(",").as_str()),
-                ("DATABASE_URL", &database),
-                ("INGRESS_LISTEN", "127.0.0.1:0"),
-                ("ADMIN_LISTEN", "127.0.0.1:0"),
-                ("GENESYS_API_URL", &simulator.genesys_url()),
-                ("GENESYS_CLIENT_ID", &config.client_id),
-                ("GENESYS_CLIENT_SECRET", &config.client_secret),
-                ("PAGERDUTY_API_URL", &simulator.pagerduty_url()),
-                ("PAGERDUTY_API_TOKEN", &config.api_token),
-                ("PAGERDUTY_FROM_EMAIL", &config.from_email),
-                ("PAGERDUTY_WEBHOOK_SECRETS", &config.webhook_secret),
-                ("LOG_FORMAT", "json"),
-            ])
+            .current_dir(&surroundings.folder)
+            .envs(
+                surroundings
+                    .variables
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
+            // Ctrl-C at the terminal is for the demo, which ends its children in order.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(Failure::failed)?;
-        let log = folder.path().join("escalator.log");
-        let file = File::create(&log).map_err(Failure::failed)?;
+        let log = surroundings.folder.join(format!("{role}.log"));
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(Failure::failed)?;
         let stderr = process
             .stderr
             .take()
             .ok_or_else(|| Failure::failed("the process has no stderr"))?;
         let (started, starting) = oneshot::channel();
         tokio::spawn(follow(BufReader::new(stderr), file, started));
-        let addresses = tokio::time::timeout(START_WITHIN, starting).await;
-        match addresses {
-            Ok(Ok((ingress, admin))) => Ok(Self {
+        match tokio::time::timeout(START_WITHIN, starting).await {
+            Ok(Ok(addresses)) => Ok(Self {
+                role,
                 process,
-                ingress: format!("http://{ingress}"),
-                admin: format!("http://{admin}"),
+                ingress: addresses.ingress,
+                admin: addresses.admin,
                 log,
-                _folder: folder,
             }),
             Ok(Err(_)) | Err(_) => {
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
                 Err(Failure::failed(format!(
-                    "escalator serve did not start:\n{text}"
+                    "escalator {role} did not start:\n{text}"
                 )))
             }
         }
+    }
+
+    /// Kills it, as a crash would.
+    pub(super) async fn kill(mut self) -> Result<(), Failure> {
+        self.process.kill().await.map_err(Failure::failed)
     }
 
     /// An error if it has ended by itself.
@@ -126,28 +167,44 @@ impl Child {
                 "escalator serve ended with {status}"
             ))),
             Ok(Err(error)) => Err(Failure::failed(error)),
-            Err(_) => Err(Failure::failed("escalator serve did not end")),
+            Err(_) => Err(Failure::failed(format!(
+                "escalator {} did not end",
+                self.role
+            ))),
         }
     }
+}
+
+/// Where a process listens.
+struct Addresses {
+    ingress: String,
+    admin: String,
 }
 
 /// Copies the log to its file, and tells the addresses once the process has them.
 async fn follow(
     stderr: BufReader<tokio::process::ChildStderr>,
     mut file: File,
-    started: oneshot::Sender<(String, String)>,
+    started: oneshot::Sender<Addresses>,
 ) {
     let mut started = Some(started);
     let mut lines = stderr.lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let _ = writeln!(file, "{line}");
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
-        let text = |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned);
-        if text("event").as_deref() == Some("started")
-            && let (Some(ingress), Some(admin)) = (text("ingress"), text("admin"))
+        let text = |name: &str| event.get(name).and_then(Value::as_str);
+        let base = |name: &str| {
+            text(name)
+                .map(|at| format!("http://{at}"))
+                .unwrap_or_default()
+        };
+        if text("event") == Some("started")
             && let Some(started) = started.take()
         {
-            let _ = started.send((ingress, admin));
+            let _ = started.send(Addresses {
+                ingress: base("ingress"),
+                admin: base("admin"),
+            });
         }
     }
 }

@@ -1,54 +1,25 @@
-//! What the demo shows: lines while it runs, then a table, then whether every count is right.
-
-use std::time::Duration;
+//! What the demo says at its end: a table, then whether every count is right.
 
 use super::super::exit::Failure;
 use super::Played;
 use crate::simulator::{Effects, Urgency};
 
-const BAR: usize = 24;
+/// So many incidents are shown; of more, the first ones.
+const ROWS: usize = 40;
 
-pub(super) struct Report {
-    incidents: u32,
-}
+pub(super) struct Report;
 
 impl Report {
-    pub(super) fn new(incidents: u32) -> Self {
-        Self { incidents }
-    }
-
-    pub(super) fn heading(&self) -> String {
-        format!(
-            "    time   webhooks   sessions   attached      notes   {:<BAR$}",
-            ""
-        )
-    }
-
-    /// How far everything is.
-    pub(super) fn line(&self, elapsed: Duration, webhooks: usize, effects: &Effects) -> String {
-        let total = usize::try_from(self.incidents).unwrap_or(usize::MAX).max(1);
-        let filled = (effects.live_notes * BAR / total).min(BAR);
-        format!(
-            "{:6.1} s {webhooks:10} {:10} {:10} {:10}   {}{}",
-            elapsed.as_secs_f64(),
-            effects.sessions.len(),
-            effects.attached,
-            effects.live_notes,
-            "█".repeat(filled),
-            "░".repeat(BAR - filled),
-        )
-    }
-
-    /// Every incident with its note.
+    /// The incidents with their notes.
     pub(super) fn table(played: &[Played], effects: &Effects) -> String {
         let mut lines = vec![
             String::new(),
             format!(
-                "{:<15} {:<7} {:<37} {:>9}  {}",
-                "INCIDENT", "URGENCY", "CONVERSATION", "NOTE", "FIRST LINE OF THE NOTE"
+                "{:<15} {:<8} {:>8}  THE LINK IN ITS NOTE",
+                "INCIDENT", "URGENCY", "AFTER"
             ),
         ];
-        for one in played {
+        for one in played.iter().take(ROWS) {
             let urgency = match one.urgency {
                 Urgency::High => "high",
                 Urgency::Low => "low",
@@ -58,57 +29,87 @@ impl Report {
                 None => ("-".to_owned(), "no note"),
                 Some(note) => (
                     format!("{} ms", one.took(note.created_at_ms)),
-                    note.content.lines().next().unwrap_or_default(),
+                    link_in(&note.content),
                 ),
             };
             lines.push(format!(
-                "{:<15} {urgency:<7} {:<37} {after:>9}  {text}",
-                one.incident, one.conversation
+                "{:<15} {urgency:<8} {after:>8}  {text}",
+                one.incident
             ));
+        }
+        if played.len() > ROWS {
+            lines.push(format!("… and {} more", played.len() - ROWS));
+        }
+        if let Some((one, note)) = played
+            .last()
+            .and_then(|one| Some((one, *effects.notes_of(&one.incident).first()?)))
+        {
+            lines.push(format!("\nThe whole note in {}:\n", one.incident));
+            lines.extend(note.content.lines().map(|line| format!("  {line}")));
         }
         lines.push(String::new());
         lines.join("\n")
     }
 
-    /// Whether each incident has exactly one of everything, as counted at the vendors' side.
-    pub(super) fn verdict(played: &[Played], effects: &Effects) -> Result<String, Failure> {
+    /// Whether each incident has exactly one of everything, as counted at the vendors' side. A killed worker may leave
+    /// a session behind whose answer it never got: attached to nothing, out of everybody's reach.
+    pub(super) fn verdict(
+        played: &[Played],
+        effects: &Effects,
+        kills: Option<u32>,
+    ) -> Result<String, Failure> {
         let wrong: Vec<String> = played
             .iter()
-            .filter_map(|one| {
-                let attached = effects.attachments_of(&one.conversation);
-                let notes = effects.notes_of(&one.incident);
-                let linked = attached.first().is_some_and(|a| {
-                    let link = effects.sessions.iter().find(|s| s.id == a.session_id);
-                    link.is_some_and(|s| notes.iter().any(|n| n.content.contains(&s.join_url)))
-                });
-                (attached.len() != 1 || notes.len() != 1 || !linked).then(|| {
-                    format!(
-                        "  {}: {} attached, {} notes, link {}",
-                        one.incident,
-                        attached.len(),
-                        notes.len(),
-                        if linked { "right" } else { "wrong" }
-                    )
-                })
-            })
+            .filter_map(|one| fault(one, effects))
             .collect();
+        let orphans = effects.orphans().len();
         let counts = format!(
-            "Counted at the simulated vendors: {} incidents, {} sessions created, {} attached, {} notes, {} orphans.",
+            "Counted at the simulated vendors: {} incidents, {} sessions created, {} attached, {} notes.",
             played.len(),
             effects.sessions.len(),
             effects.attached,
             effects.live_notes,
-            effects.orphans().len(),
         );
-        if wrong.is_empty() && effects.sessions.len() == played.len() {
-            Ok(format!(
-                "{counts}\nEach incident has one session and one note with its link: nothing twice, nothing missing."
-            ))
-        } else {
-            Err(Failure::Failed(format!(
-                "{counts}\nNot as it should be:\n{}",
+        if !wrong.is_empty() || (kills.is_none() && orphans > 0) {
+            return Err(Failure::Failed(format!(
+                "{counts}\nNot as it should be ({orphans} orphans):\n{}",
                 wrong.join("\n")
-            )))
+            )));
         }
+        let crashes = kills.map_or_else(String::new, |kills| {
+            format!("\nKills of the worker: {kills}. Sessions left behind by them, attached to nothing: {orphans}.")
+        });
+        Ok(format!(
+            "{counts}{crashes}\nEach incident has one session in its conversation and one note with its link: nothing twice, nothing missing."
+        ))
     }
+}
+
+/// The first line of a note ends in the link.
+fn link_in(content: &str) -> &str {
+    let first = content.lines().next().unwrap_or_default();
+    first.split(' ').next_back().unwrap_or_default()
+}
+
+/// What is wrong with an incident.
+fn fault(one: &Played, effects: &Effects) -> Option<String> {
+    let attached = effects.attachments_of(&one.conversation);
+    let notes = effects.notes_of(&one.incident);
+    let linked = attached.first().is_some_and(|attached| {
+        let session = effects
+            .sessions
+            .iter()
+            .find(|s| s.id == attached.session_id);
+        session.is_some_and(|s| notes.iter().any(|n| n.content.contains(&s.join_url)))
+    });
+    let right = attached.len() == 1 && notes.len() == 1 && linked;
+    (!right).then(|| {
+        format!(
+            "  {}: {} attached, {} notes, link {}",
+            one.incident,
+            attached.len(),
+            notes.len(),
+            if linked { "right" } else { "wrong" }
+        )
+    })
 }
