@@ -9,7 +9,7 @@ mod settings;
 mod simulate;
 mod terminal;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,6 +43,13 @@ enum Command {
     Demo(demo::Arguments),
     /// Serve the simulated Genesys and PagerDuty.
     Simulate(simulate::Arguments),
+    /// Print a completion script for a shell, e.g. `escalator completions bash > /etc/bash_completion.d/escalator`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, e.g. `escalator man > /usr/local/share/man/man1/escalator.1`.
+    Man,
     /// Print every setting, with its variable and its default, as a Markdown table.
     Settings,
 }
@@ -83,6 +90,19 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Demo(arguments) => demo::run(arguments, config).await,
             Command::Simulate(arguments) => simulate::run(arguments).await,
             Command::Settings => settings::run(),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "escalator", &mut script);
+                terminal::print_bytes(&script);
+                Ok(())
+            }
+            Command::Man => {
+                let mut page = Vec::new();
+                let man = clap_mangen::Man::new(Cli::command());
+                man.render(&mut page).map_err(Failure::failed)?;
+                terminal::print_bytes(&page);
+                Ok(())
+            }
         }
     };
     tokio::runtime::Builder::new_multi_thread()

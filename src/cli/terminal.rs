@@ -16,3 +16,8 @@ pub(super) fn print(text: &str) {
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
+
+/// Data that is a file.
+pub(super) fn print_bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(bytes);
+}
