@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 install := deploy/local/install.sh
 with_rabbitmq := deploy/local/with-rabbitmq.sh
 
-.PHONY: help demo test test-build test-scripts lint fmt build clean
+.PHONY: help demo bench test test-build test-scripts lint fmt build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,11 @@ test-build:
 test-scripts: ## the tests of deploy/local alone (about 40 seconds)
 	@$(install) rabbitmq
 	deploy/local/selftest.sh
+
+bench: ## how fast a backlog drains and what an escalation costs (ESCALATIONS=5000)
+	@$(install) toolchain rabbitmq
+	cargo bench --locked --no-run
+	@$(with_rabbitmq) cargo bench --locked --bench drain
 
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck

@@ -1,6 +1,7 @@
 //! What integration tests share.
 
 pub(crate) mod node;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod vhost;
