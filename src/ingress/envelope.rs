@@ -127,12 +127,18 @@ fn trigger(event_type: &str, id: Option<&EventId>) -> Result<Trigger, String> {
     }
 }
 
-/// `data` is the incident itself, or something that names it.
+/// `data` is the incident itself, or something that names it; a role assignment names it in each of its entries, all
+/// of one incident.
 fn incident_id(data: &Value) -> Option<IncidentId> {
-    let id = if text(data, &["type"]) == Some("incident") {
-        text(data, &["id"])
-    } else {
-        text(data, &["incident", "id"])
+    let id = match text(data, &["type"]) {
+        Some("incident") => text(data, &["id"]),
+        Some("incident_role_assignment") => {
+            let assignments = data.get("incident_role_assignments")?.as_array()?;
+            assignments
+                .iter()
+                .find_map(|assignment| text(assignment, &["incident", "id"]))
+        }
+        Some(_) | None => text(data, &["incident", "id"]),
     };
     IncidentId::parse(id?).ok()
 }

@@ -85,6 +85,13 @@ fn the_incident_is_found_where_data_only_names_it() {
         json!({"type": "incident_responder", "incident": {"id": "Q2"}, "user": {"id": "P1"}}),
     );
     assert_eq!(work(&body).incident_id.as_str(), "Q2");
+    let body = webhook(
+        "incident.responder.added",
+        json!({"type": "incident_role_assignment", "incident_role_assignments": [
+            {"role": {"id": "P2"}, "incident": {"id": "Q3"}}
+        ]}),
+    );
+    assert_eq!(work(&body).incident_id.as_str(), "Q3");
 }
 
 #[test]
