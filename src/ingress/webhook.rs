@@ -14,6 +14,9 @@ use super::{BODY_CAP, BUDGET, Ingress, RETRY_AFTER_SECONDS, signature};
 use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, EventId, IncidentId};
 use crate::telemetry::WebhookAnswered;
 
+/// A UUID has 36 characters; PagerDuty does not promise that it is one.
+const LONGEST_WEBHOOK_ID: usize = 128;
+
 /// The answer, and what is told about it.
 struct Answer {
     status: StatusCode,
@@ -62,10 +65,7 @@ pub(super) async fn receive(
         status: answer.status.as_u16(),
         event_type: answer.event_type.as_deref(),
         incident: answer.incident.as_ref().map(IncidentId::as_str),
-        webhook: parts
-            .headers
-            .get("x-webhook-id")
-            .and_then(|v| v.to_str().ok()),
+        webhook: webhook_id(&parts.headers),
         reason: answer.reason.as_deref(),
         took: started.elapsed(),
     });
@@ -104,6 +104,14 @@ async fn handle(ingress: &Ingress, headers: &HeaderMap, body: Body, deadline: In
         Ok(read) => act(ingress, headers, read, deadline).await,
         Err(reason) => bury(ingress, &body, reason, now, deadline).await,
     }
+}
+
+/// PagerDuty's id of the webhook, for the log. Whoever sends the request sends this too, and it is told before anybody
+/// knows who that is: so nothing that is not short and plain.
+fn webhook_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("x-webhook-id")?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (id.len() <= LONGEST_WEBHOOK_ID && id.bytes().all(plain)).then_some(id)
 }
 
 /// Reads the whole body, in time and within the cap.
