@@ -179,8 +179,7 @@ async fn a_memory_alarm_blocks_publishing_and_shows_but_lets_acks_through() {
     // The alarm is the whole node's, so this test has a node of its own.
     let node = Node::start().await;
     let watermark = async |value: &str| node.ctl(&["set_vm_memory_high_watermark", value]).await;
-    let (amqp, management) = (&node.amqp_url, &node.management_url);
-    let vhost = Vhost::on(amqp.parse().unwrap(), management.parse().unwrap()).await;
+    let vhost = Vhost::on(&node).await;
     let broker = ready(&vhost).await;
     let publisher = broker.publisher();
     let to = Destination::Lane(Lane::High);

@@ -7,10 +7,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lapin::options::{BasicGetOptions, QueueDeleteOptions};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
+
+use super::node::Node;
 
 /// A virtual host; deleted, with everything in it, when dropped.
 pub(crate) struct Vhost {
@@ -24,13 +27,19 @@ pub(crate) struct Vhost {
 }
 
 /// One connection as the broker lists it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     /// What the client calls itself.
     pub(crate) connection_name: String,
     /// The negotiated heartbeat, in seconds.
     pub(crate) heartbeat: u64,
     id: String,
+}
+
+/// A connection of the test's own that takes messages out of queues.
+pub(crate) struct Taker {
+    channel: lapin::Channel,
+    _connection: lapin::Connection,
 }
 
 #[derive(Clone)]
@@ -40,18 +49,23 @@ struct Api {
 }
 
 impl Vhost {
-    /// Makes one on the broker that all tests share.
+    /// Makes one.
     pub(crate) async fn new() -> Self {
         let amqp = setting("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f");
         let management = setting(
             "RABBITMQ_MANAGEMENT_URL",
             "http://guest:guest@127.0.0.1:15672",
         );
-        Self::on(amqp, management).await
+        Self::at(&amqp, management).await
     }
 
-    /// Makes one on this broker.
-    pub(crate) async fn on(amqp: Url, management: Url) -> Self {
+    /// Makes one on a node of the test's own.
+    pub(crate) async fn on(node: &Node) -> Self {
+        let url = |text: &str| Url::parse(text).unwrap();
+        Self::at(&url(&node.amqp_url), url(&node.management_url)).await
+    }
+
+    async fn at(amqp: &Url, management: Url) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let vhost = Self {
@@ -99,6 +113,15 @@ impl Vhost {
         lapin::Connection::connect(&url, lapin::ConnectionProperties::default())
             .await
             .unwrap()
+    }
+
+    /// Takes messages out of its queues.
+    pub(crate) async fn taker(&self) -> Taker {
+        let connection = self.raw().await;
+        Taker {
+            channel: connection.create_channel().await.unwrap(),
+            _connection: connection,
+        }
     }
 
     /// Makes a user with these rights in this virtual host.
@@ -151,6 +174,35 @@ impl Vhost {
     pub(crate) async fn arguments(&self, queue: &str) -> Value {
         let path = ["queues", &self.name, queue];
         self.api.call(Method::GET, &path, None).await["arguments"].clone()
+    }
+}
+
+impl Taker {
+    /// Everything that waits in the queue, gone from it.
+    pub(crate) async fn take(&self, queue: &str) -> Vec<Vec<u8>> {
+        let options = BasicGetOptions { no_ack: true };
+        let mut bodies = Vec::new();
+        while let Some(message) = self.channel.basic_get(queue.into(), options).await.unwrap() {
+            bodies.push(message.delivery.data);
+        }
+        bodies
+    }
+
+    /// The same, read as JSON.
+    pub(crate) async fn take_json(&self, queue: &str) -> Vec<Value> {
+        let bodies = self.take(queue).await.into_iter();
+        bodies
+            .map(|body| serde_json::from_slice(&body).unwrap())
+            .collect()
+    }
+
+    /// Deletes the queue, with whatever is in it.
+    pub(crate) async fn delete(&self, queue: &str) {
+        let options = QueueDeleteOptions::default();
+        self.channel
+            .queue_delete(queue.into(), options)
+            .await
+            .unwrap();
     }
 }
 

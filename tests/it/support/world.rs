@@ -3,11 +3,11 @@
 use escalator::simulator::{
     AgentSpec, AgentState, Config, ConversationSpec, Effects, IncidentSpec, Simulator, Webhook,
 };
-use lapin::options::{BasicAckOptions, BasicGetOptions};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::node::Node;
 use super::program::{PATIENCE, Program};
 use super::vhost::Vhost;
 
@@ -30,9 +30,18 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::around(Vhost::new().await, config).await
+    }
+
+    /// One whose broker is the test's own. The node has to be dropped after it.
+    pub(crate) async fn on(node: &Node) -> Self {
+        Self::around(Vhost::on(node).await, Config::default()).await
+    }
+
+    async fn around(vhost: Vhost, config: Config) -> Self {
         let simulator = Simulator::start(config).await.unwrap();
         Self {
-            vhost: Vhost::new().await,
+            vhost,
             simulator,
             folder: tempfile::tempdir().unwrap(),
         }
@@ -120,22 +129,8 @@ impl World {
 
     /// Takes everything out of the queue of dead letters.
     pub(crate) async fn dead_letters(&self) -> Vec<Value> {
-        let connection = self.vhost.raw().await;
-        let channel = connection.create_channel().await.unwrap();
-        let mut letters = Vec::new();
-        while let Some(message) = channel
-            .basic_get("escalations.dead".into(), BasicGetOptions::default())
-            .await
-            .unwrap()
-        {
-            letters.push(serde_json::from_slice(&message.delivery.data).unwrap());
-            message
-                .delivery
-                .ack(BasicAckOptions::default())
-                .await
-                .unwrap();
-        }
-        letters
+        let taker = self.vhost.taker().await;
+        taker.take_json("escalations.dead").await
     }
 }
 
