@@ -12,5 +12,6 @@
 mod architecture;
 mod broker;
 mod escalating;
+mod ingress;
 mod simulator;
 mod support;
