@@ -9,6 +9,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::program::PATIENCE;
 
 /// A proxy in front of one address; ends when dropped.
 pub(crate) struct Proxy {
@@ -16,6 +19,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     mode: watch::Sender<Mode>,
+    holds: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -60,7 +64,9 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let accepted = Arc::new(AtomicUsize::new(0));
         let mode = watch::Sender::new(Mode::Forwarding);
+        let holds = watch::Sender::new(false);
         let (count, watched) = (Arc::clone(&accepted), mode.clone());
+        let held = holds.clone();
         let task = tokio::spawn(async move {
             while let Ok((inner, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
@@ -69,14 +75,20 @@ impl Proxy {
                 }
                 let outer = TcpStream::connect(&target).await.unwrap();
                 let (from, to) = (inner.into_split(), outer.into_split());
-                tokio::spawn(forward(from.0, to.1, watched.subscribe()));
-                tokio::spawn(forward(to.0, from.1, watched.subscribe()));
+                tokio::spawn(forward(
+                    from.0,
+                    to.1,
+                    watched.subscribe(),
+                    Some(held.clone()),
+                ));
+                tokio::spawn(forward(to.0, from.1, watched.subscribe(), None));
             }
         });
         Self {
             address,
             accepted,
             mode,
+            holds,
             task,
         }
     }
@@ -88,7 +100,15 @@ impl Proxy {
 
     /// Forwards nothing more, in neither direction, and keeps every connection open.
     pub(crate) fn freeze(&self) {
+        self.holds.send_replace(false);
         self.mode.send_replace(Mode::Frozen);
+    }
+
+    /// Waits until it holds something back that was meant for the target.
+    pub(crate) async fn holds_something(&self) {
+        let mut holds = self.holds.subscribe();
+        let waiting = holds.wait_for(|holds| *holds);
+        drop(timeout(PATIENCE, waiting).await.unwrap().unwrap());
     }
 
     /// Ends every connection, and every new one at once.
@@ -108,13 +128,23 @@ impl Drop for Proxy {
     }
 }
 
-/// Ends, and with it this direction of the connection, when either side or the proxy hangs up.
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+/// Ends, and with it this direction of the connection, when either side or the proxy hangs up. What it holds back then
+/// is lost.
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    holds: Option<watch::Sender<bool>>,
+) {
     let mut buffer = vec![0; 64 * 1024];
     let mut hung_up = mode.clone();
     let piping = async {
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
-            if mode.wait_for(|mode| *mode != Mode::Frozen).await.is_err() {
+            if let (Some(holds), Mode::Frozen) = (&holds, *mode.borrow()) {
+                holds.send_replace(true);
+            }
+            let moved_on = mode.wait_for(|mode| *mode != Mode::Frozen).await;
+            if !moved_on.is_ok_and(|mode| *mode == Mode::Forwarding) {
                 return;
             }
             if to.write_all(&buffer[..read]).await.is_err() {
