@@ -8,11 +8,11 @@ mod records;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::writer::{Writer, unavailable};
 use super::{
@@ -41,8 +41,14 @@ impl Sqlite {
         let open = |e: rusqlite::Error| Error::Open(format!("{}: {e}", path.display()));
         let mut connection = Connection::open(path).map_err(open)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
-        connection
-            .pragma_update(None, "journal_mode", "WAL")
+        // Before anything is changed: the journal mode stays with the file.
+        if is_foreign(&connection).map_err(open)? {
+            return Err(Error::Open(format!(
+                "{}: it is a database of another program; give escalator a file of its own",
+                path.display()
+            )));
+        }
+        into_wal(&connection)
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
             .map_err(open)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -111,6 +117,32 @@ fn too_new(version: u32) -> String {
         "its schema has version {version}, this program knows up to {}: a newer escalator wrote it",
         newest()
     )
+}
+
+/// Whether the file has tables that no script of ours made: those come in one transaction with their version.
+fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT (SELECT user_version FROM pragma_user_version) = 0 AND EXISTS (SELECT 1 FROM sqlite_schema)",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Turns the write-ahead log on. SQLite does not wait while another process is doing just that to a new file, busy
+/// timeout or not, so the patience is ours.
+fn into_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && began.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), String> {

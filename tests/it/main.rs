@@ -13,5 +13,6 @@ mod architecture;
 mod broker;
 mod escalating;
 mod ingress;
+mod ledger;
 mod simulator;
 mod support;

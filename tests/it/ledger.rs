@@ -1,0 +1,264 @@
+//! The conformance suite of the ledger: written once against the trait, run on every implementation.
+//!
+//! Every function of `claims`, `conversations`, `generations` and `records` takes a ledger and makes ids of its own,
+//! so that an implementation may run them all in one database. An implementation passes by having [`suite!`] made
+//! into tests; what it promises beyond the trait it tests beside that (`sqlite`).
+
+mod claims;
+mod conversations;
+mod generations;
+mod records;
+mod sqlite;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use escalator::escalation::{
+    Cobrowse, ConversationId, Entry, EventId, IncidentId, Key, Progress, SessionId, Step, Trigger,
+    Write,
+};
+use escalator::ledger::{
+    Claim, ClaimRequest, CobrowseRecord, ConversationClaim, Granted, Held, HeldConversation,
+    Ledger, LinkChange, Record, Then,
+};
+use jiff::Timestamp;
+
+/// Longer than any test: a lease that does not end.
+const LONG: Duration = Duration::from_secs(600);
+/// A lease that is meant to end.
+const SHORT: Duration = Duration::from_millis(250);
+
+/// Makes the whole suite into tests of one implementation; `$fresh` opens a ledger, with whatever has to live as long.
+macro_rules! suite {
+    ($fresh:path) => {
+        $crate::ledger::suite! { $fresh;
+            claims {
+                of_fifty_claims_at_once_one_is_granted
+                a_lease_that_ended_is_granted_again_as_recovered
+                what_was_given_back_is_granted_at_once_and_not_as_recovered
+                epochs_only_grow
+                a_renewed_lease_outlives_its_first_span
+                an_old_epoch_can_write_nothing
+                whoever_has_ended_it_can_write_nothing_more
+                an_ended_escalation_says_how_it_ended
+                only_a_dead_escalation_can_have_its_dead_letter_published
+                a_ledger_that_is_there_answers
+            }
+            conversations {
+                of_two_escalations_at_once_one_gets_the_conversation
+                the_same_escalation_gets_its_conversation_again
+                a_conversation_whose_lease_ended_goes_to_the_next
+                a_conversation_given_back_with_a_record_is_free_at_once
+                a_conversation_given_back_at_the_end_is_free_at_once
+                only_who_holds_the_escalation_gets_its_conversation
+                an_old_epoch_of_the_conversation_undoes_the_whole_record
+                an_old_epoch_of_the_conversation_cannot_be_given_back
+                both_leases_are_renewed_or_neither
+                a_link_is_shown_for_its_session_only
+            }
+            generations {
+                without_any_generation_the_current_one_is_the_first
+                the_current_generation_is_the_newest
+                a_reopening_is_a_generation_of_its_own_however_often_it_is_delivered
+                a_reopening_waits_for_an_earlier_generation_that_is_open
+                an_earlier_generation_never_waits_for_a_later_one
+                the_latest_resolution_counts_whatever_the_order
+                a_resolution_is_seen_by_every_answer
+                a_resolution_is_of_one_incident_only
+            }
+            records {
+                progress_comes_back_as_it_was_recorded
+                the_first_message_of_a_key_says_when_it_was_accepted
+                history_keeps_its_order_over_many_records
+                nobody_has_a_history_before_it_has_one
+            }
+        }
+    };
+    ($fresh:path; $($room:ident { $($case:ident)* })*) => {$($(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $case() {
+            let (ledger, _kept) = $fresh();
+            $crate::ledger::$room::$case(ledger).await;
+        }
+    )*)*};
+}
+use suite;
+
+/// A name that nobody else in this or any other run has.
+fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let now = Timestamp::now().as_nanosecond();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}{now}-{}-{count}", std::process::id())
+}
+
+fn incident() -> IncidentId {
+    IncidentId::parse(&unique("Q")).unwrap()
+}
+
+fn conversation() -> ConversationId {
+    ConversationId::parse(&unique("c")).unwrap()
+}
+
+fn session() -> SessionId {
+    SessionId::parse(&unique("s")).unwrap()
+}
+
+fn event() -> EventId {
+    EventId::parse(&unique("01")).unwrap()
+}
+
+/// A time of PagerDuty's clock, so many seconds after some beginning.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+/// A claim on the first generation, for ever.
+fn first(incident: &IncidentId) -> ClaimRequest {
+    ClaimRequest {
+        incident: incident.clone(),
+        trigger: Trigger::First,
+        accepted_at: at(1),
+        occurred_at: at(0),
+        owner: "it/1".to_owned(),
+        lease: LONG,
+    }
+}
+
+fn shortly(request: ClaimRequest) -> ClaimRequest {
+    ClaimRequest {
+        lease: SHORT,
+        ..request
+    }
+}
+
+fn reopened(incident: &IncidentId, event: &EventId, second: i64) -> ClaimRequest {
+    ClaimRequest {
+        trigger: Trigger::Reopened {
+            event: event.clone(),
+        },
+        occurred_at: at(second),
+        ..first(incident)
+    }
+}
+
+fn key_of(claim: &Claim) -> &Key {
+    match claim {
+        Claim::Granted(granted) => &granted.held.key,
+        Claim::Held { key, .. } | Claim::Waits { key, .. } | Claim::Ended { key, .. } => key,
+    }
+}
+
+async fn granted(ledger: &dyn Ledger, request: ClaimRequest) -> Granted {
+    match ledger.claim(request).await.unwrap() {
+        Claim::Granted(granted) => *granted,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+/// The same once the lease of whoever holds it has ended.
+async fn granted_when_free(ledger: &dyn Ledger, request: ClaimRequest) -> Granted {
+    loop {
+        match ledger.claim(request.clone()).await.unwrap() {
+            Claim::Granted(granted) => return *granted,
+            Claim::Held { free_in, .. } => {
+                assert!(free_in <= SHORT, "{free_in:?} is longer than the lease");
+                // The end of a lease is nothing but time passing: there is no event to wait for.
+                tokio::time::sleep(free_in).await;
+            }
+            other => panic!("neither granted nor held: {other:?}"),
+        }
+    }
+}
+
+/// Waits until a lease of [`SHORT`] that was granted before has ended.
+async fn lease_ended() {
+    // The end of a lease is nothing but time passing: there is no event to wait for.
+    tokio::time::sleep(SHORT + Duration::from_millis(20)).await;
+}
+
+async fn conversation_granted(
+    ledger: &dyn Ledger,
+    held: &Held,
+    conversation: &ConversationId,
+    lease: Duration,
+) -> (HeldConversation, Cobrowse) {
+    match ledger
+        .claim_conversation(held, conversation, lease)
+        .await
+        .unwrap()
+    {
+        ConversationClaim::Granted { held, cobrowse, .. } => (held, cobrowse),
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+/// A record that changes nothing but the attempts and, by one line, the history.
+fn record(held: &Held, then: Then) -> Record {
+    Record {
+        held: held.clone(),
+        progress: Progress::default(),
+        attempts: 0,
+        cobrowse: None,
+        history: vec![entry(held, "recorded")],
+        then,
+    }
+}
+
+fn release(held: &Held) -> Record {
+    record(held, Then::Release { conversation: None })
+}
+
+fn entry(held: &Held, what: &str) -> Entry {
+    Entry {
+        at: at(2),
+        epoch: held.epoch,
+        step: Some(Step::Session),
+        what: what.to_owned(),
+        code: None,
+    }
+}
+
+/// A cobrowse record of a conversation whose session was created.
+fn created(held: &HeldConversation, session: &SessionId, link: LinkChange) -> CobrowseRecord {
+    CobrowseRecord {
+        held: held.clone(),
+        cobrowse: Cobrowse {
+            session: Write::Done {
+                at: at(3),
+                result: session.clone(),
+            },
+            ..Cobrowse::default()
+        },
+        link,
+    }
+}
+
+/// What the history says, in its order.
+async fn told(ledger: &dyn Ledger, key: &Key) -> Vec<String> {
+    let history = ledger.history(key).await.unwrap();
+    history.into_iter().map(|entry| entry.what).collect()
+}
+
+/// Runs the same thing many times at once.
+async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    count: usize,
+    run: impl Fn(usize) -> F,
+) -> Vec<T> {
+    let start = Arc::new(tokio::sync::Barrier::new(count));
+    let tasks: Vec<_> = (0..count)
+        .map(|number| {
+            let (start, run) = (start.clone(), run(number));
+            tokio::spawn(async move {
+                start.wait().await;
+                run.await
+            })
+        })
+        .collect();
+    let mut results = Vec::with_capacity(count);
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
