@@ -189,6 +189,11 @@ impl Simulator {
         self.0.change(|state| state.tokens.revoke_all());
     }
 
+    /// The access tokens that are good now, for whoever searches a log for them.
+    pub fn tokens(&self) -> Vec<String> {
+        self.0.read(|state| state.tokens.good())
+    }
+
     /// Changes the OAuth client's secret at Genesys; tokens that were issued stay good.
     pub fn set_secret(&self, client_secret: impl Into<String>) {
         self.0

@@ -99,6 +99,12 @@ impl Tokens {
             .is_some_and(|until| Instant::now() < *until)
     }
 
+    pub(super) fn good(&self) -> Vec<String> {
+        let mut good: Vec<_> = self.good_until.keys().cloned().collect();
+        good.retain(|token| self.is_good(token));
+        good
+    }
+
     pub(super) fn revoke_all(&mut self) {
         self.good_until.clear();
         self.issued.clear();

@@ -16,3 +16,4 @@ mod ingress;
 mod ledger;
 mod simulator;
 mod support;
+mod working;

@@ -1,0 +1,120 @@
+//! The program ends, well or badly, in the middle of its work.
+
+use std::time::Duration;
+
+use escalator::simulator::{Config, Operation, What};
+
+use super::{all_ended, asked, attempts, next, trigger, triggered};
+use crate::support::world::{World, assert_once};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_end_it_gives_back_what_it_has_in_hand_and_the_next_finishes_it() {
+    let world = World::with(Config {
+        latency: Duration::from_millis(300),
+        ..Config::default()
+    })
+    .await;
+    // Half of a second to finish, half of one to give back: too short for the six calls of an escalation.
+    let settings = [("WORKER_DRAIN_TIMEOUT", "1s"), ("WORKER_CONCURRENCY", "20")];
+    let program = world.start("serve", &settings).await;
+    let cases = triggered(&world, &program, 20).await;
+    asked(&world, Operation::GenesysConversation, 20).await;
+    let (status, log) = program.terminate().await;
+    assert_eq!(status.code(), Some(0));
+    let said = |what: &str| log.iter().filter(|line| line.contains(what)).count();
+    assert!(said("\"handed_back\"") > 0, "{log:#?}");
+    assert_eq!(said("drain.timed_out"), 0, "{log:#?}");
+    assert_eq!(said("\"stopped\""), 1, "{log:#?}");
+
+    let program = world.start("serve", &settings).await;
+    world.until(|effects| effects.live_notes == 20).await;
+    let effects = world.simulator.effects();
+    assert_once(&effects, &cases);
+    assert_eq!(effects.sessions.len(), 20, "nothing was cut off");
+    for case in &cases {
+        let spent = attempts(&program, case);
+        assert!(spent.iter().all(|a| a["attempts"] == 0), "{spent:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let world = World::new().await;
+    let mut program = world.start("serve", &[("WORKER_CALL_TIMEOUT", "8s")]).await;
+    next(&world, Operation::GenesysCreateSession, What::Hang);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    asked(&world, Operation::GenesysCreateSession, 1).await;
+    program.signal("TERM");
+    program.logged("drain.begun", |_| true).await;
+    let began = std::time::Instant::now();
+    program.signal("TERM");
+    let status = program.ended().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(began.elapsed() < Duration::from_secs(3));
+    program.logged("drain.cut_short", |_| true).await;
+
+    let program = world.start("serve", &[]).await;
+    all_ended(&program, std::slice::from_ref(&case), "done").await;
+    assert_once(&world.simulator.effects(), &[case]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_mid_work_again_and_again_it_leaves_one_session_and_one_note_each() {
+    let world = World::with(Config {
+        latency: Duration::from_millis(40),
+        ..Config::default()
+    })
+    .await;
+    let settings = [
+        ("WORKER_LEASE", "2s"),
+        ("WORKER_CALL_TIMEOUT", "1s"),
+        ("WORKER_SETTLE", "500ms"),
+        ("WORKER_CONCURRENCY", "8"),
+    ];
+    let program = world.start("serve", &settings).await;
+    let cases = triggered(&world, &program, 40).await;
+    let mut running = program;
+    // In the middle of each of the three writes.
+    for (kills, operation) in [
+        Operation::GenesysCreateSession,
+        Operation::GenesysAttachMedia,
+        Operation::PagerdutyCreateNote,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = super::count(&world, operation);
+        asked(&world, operation, before + 4).await;
+        running.kill().await;
+        running = world.start("serve", &settings).await;
+        assert!(kills < 3);
+    }
+    world.until(|effects| effects.live_notes >= 40).await;
+    for case in &cases {
+        let over = |line: &serde_json::Value| {
+            line["incident"] == case.incident.as_str()
+                && (line["outcome"] == "done" || line["outcome"] == "ended_before")
+        };
+        // Those that ended before the last kill are in another log.
+        if !running.events("escalation.attempt").is_empty() {
+            let started = running
+                .events("escalation.attempt")
+                .iter()
+                .any(|line| line["incident"] == case.incident.as_str());
+            if started {
+                running.logged("escalation.attempt", over).await;
+            }
+        }
+    }
+    let effects = world.simulator.effects();
+    assert_once(&effects, &cases);
+    // At most the answers that were on their way: eight in hand, three times.
+    assert!(effects.orphans().len() <= 24, "{}", effects.orphans().len());
+    let recovered = running
+        .events("escalation.attempt")
+        .iter()
+        .any(|line| line["recovered"] == true);
+    assert!(recovered, "nothing was taken over: it was not in mid-work");
+    assert!(world.dead_letters().await.is_empty());
+}

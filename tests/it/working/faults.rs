@@ -1,0 +1,124 @@
+//! Everything that can happen to the three writes: whatever it is, one attachment and one note.
+//!
+//! The faults of one operation lie in wait side by side, one for each of its first requests, and as many escalations
+//! run into them; which of them meets which is not said.
+
+use std::time::Duration;
+
+use escalator::simulator::{Effects, Operation, What};
+
+use super::{all_ended, attempts, count, nth, triggered};
+use crate::support::program::Program;
+use crate::support::world::{Case, World, assert_once};
+
+/// The effect takes place, and nobody hears of it (the call's deadline is 2 s, and so much later it still lands).
+fn lost() -> Vec<What> {
+    vec![
+        What::LoseAnswer,
+        What::Late(Duration::from_millis(2500)),
+        What::Huge(5 * 1024 * 1024),
+    ]
+}
+
+/// No effect, and nobody can know that.
+fn failed() -> Vec<What> {
+    let mut failed = vec![What::Drop, What::Hang];
+    failed.extend([500, 502, 503, 408].map(What::status));
+    failed
+}
+
+struct Played {
+    effects: Effects,
+    adopted: usize,
+    repeated: usize,
+}
+
+/// Lets one escalation run for each fault, and says how doubts were settled.
+async fn play(operation: Operation, faults: Vec<What>) -> Played {
+    let world = World::new().await;
+    let program = world.start("serve", &[]).await;
+    let total = faults.len();
+    for (what, number) in faults.into_iter().zip(1..) {
+        nth(&world, operation, number, what);
+    }
+    let cases = triggered(&world, &program, total).await;
+    all_ended(&program, &cases, "done").await;
+    let effects = world.simulator.effects();
+    assert_once(&effects, &cases);
+    assert!(world.dead_letters().await.is_empty());
+    assert_eq!(
+        count(&world, Operation::Unknown),
+        0,
+        "a redirect was followed"
+    );
+    assert_calm(&world, &program, &cases, total);
+    let settled = |how: &str| {
+        let all = program.events("write.unknown_settled");
+        all.iter().filter(|event| event["settled"] == how).count()
+    };
+    Played {
+        effects,
+        adopted: settled("adopted"),
+        repeated: settled("repeated"),
+    }
+}
+
+/// Nothing turned round and round.
+fn assert_calm(world: &World, program: &Program, cases: &[Case], faults: usize) {
+    for operation in [
+        Operation::GenesysCreateSession,
+        Operation::GenesysAttachMedia,
+        Operation::PagerdutyCreateNote,
+    ] {
+        let asked = count(world, operation);
+        assert!(asked <= cases.len() + faults, "{operation:?}: {asked}");
+    }
+    let looks = count(world, Operation::GenesysConversation);
+    assert!(looks <= 10 * cases.len(), "{looks}");
+    for case in cases {
+        let spent = attempts(program, case).pop().unwrap()["attempts"].clone();
+        assert!(spent.as_u64().unwrap() <= 3, "{case:?}: {spent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happens_to_creating_a_session_one_is_attached_and_told() {
+    // What was created without an answer stays behind, attached to nothing.
+    let mut faults = lost();
+    faults.push(What::Garbage);
+    let orphans = faults.len();
+    faults.extend(failed());
+    let unknown = faults.len();
+    faults.push(What::Slow(Duration::from_millis(1500)));
+    faults.push(What::Redirect);
+    let played = play(Operation::GenesysCreateSession, faults).await;
+    assert_eq!(played.effects.orphans().len(), orphans);
+    assert_eq!((played.adopted, played.repeated), (0, unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happens_to_attaching_a_session_it_is_attached_once() {
+    let (mut faults, failed) = (lost(), failed());
+    let (found, absent) = (faults.len(), failed.len());
+    faults.extend(failed);
+    // A success whose body nobody needs, and one that only takes its time.
+    faults.push(What::Garbage);
+    faults.push(What::Slow(Duration::from_millis(1500)));
+    faults.push(What::Redirect);
+    let played = play(Operation::GenesysAttachMedia, faults).await;
+    assert!(played.effects.orphans().is_empty());
+    assert_eq!((played.adopted, played.repeated), (found, absent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happens_to_writing_the_note_it_is_there_once() {
+    let (mut faults, failed) = (lost(), failed());
+    faults.push(What::Garbage);
+    let (found, absent) = (faults.len(), failed.len());
+    faults.extend(failed);
+    faults.push(What::Slow(Duration::from_millis(1500)));
+    faults.push(What::Redirect);
+    let played = play(Operation::PagerdutyCreateNote, faults).await;
+    assert!(played.effects.orphans().is_empty());
+    assert_eq!((played.adopted, played.repeated), (found, absent));
+}
