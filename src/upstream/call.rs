@@ -131,8 +131,13 @@ pub enum CallError {
     #[error("conflict: {0}")]
     Conflict(String),
     /// Nobody knows: it was sent, and no usable answer came.
-    #[error("no usable answer: {0}")]
-    Unknown(String),
+    #[error("no usable answer: {reason}")]
+    Unknown {
+        /// What came instead.
+        reason: String,
+        /// The vendor's `Retry-After`: one that is down for a while may say for how long.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// How long work waits for a credential to be put right before one more try.
@@ -141,11 +146,19 @@ const SET_UP_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::fr
 const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
 
 impl CallError {
+    /// Nobody knows, and nobody said when to come back.
+    pub(super) fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown {
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+
     /// Whether the request may have taken effect although it failed.
     #[must_use]
     pub fn may_have_taken_effect(&self) -> bool {
         match self {
-            Self::Conflict(_) | Self::Unknown(_) => true,
+            Self::Conflict(_) | Self::Unknown { .. } => true,
             Self::NotSent(_)
             | Self::Throttled { .. }
             | Self::SetUp { .. }
@@ -180,7 +193,15 @@ impl CallError {
                 wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
             },
             Self::Refused { code, .. } => Setback::last(*code, reason),
-            Self::Conflict(_) | Self::Unknown(_) => Setback::failed(vendor.unavailable(), reason),
+            Self::Conflict(_) => Setback::failed(vendor.unavailable(), reason),
+            Self::Unknown { retry_after, .. } => Setback {
+                code: vendor.unavailable(),
+                reason,
+                wait: Wait::Backoff {
+                    at_least: *retry_after,
+                    cost: Cost::Attempt,
+                },
+            },
         }
     }
 }

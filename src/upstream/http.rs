@@ -83,7 +83,7 @@ impl Http {
         let started = Instant::now();
         let result = match tokio::time::timeout(self.config.call_timeout, exchange(request)).await {
             Ok(result) => result,
-            Err(_) => Err(CallError::Unknown(format!(
+            Err(_) => Err(CallError::unknown(format!(
                 "no answer within {:?}",
                 self.config.call_timeout
             ))),
@@ -115,14 +115,14 @@ async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
         match response.chunk().await {
             Ok(None) => break,
             Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
-                return Err(CallError::Unknown(format!(
+                return Err(CallError::unknown(format!(
                     "status {} with a body of more than {BODY_CAP} bytes",
                     status.as_u16()
                 )));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => {
-                return Err(CallError::Unknown(format!(
+                return Err(CallError::unknown(format!(
                     "status {}, then the body broke off: {}",
                     status.as_u16(),
                     root_cause(&error)
@@ -142,7 +142,7 @@ fn before_answer(error: &reqwest::Error) -> CallError {
     if error.is_connect() || error.is_builder() {
         CallError::NotSent(root_cause(error))
     } else {
-        CallError::Unknown(root_cause(error))
+        CallError::unknown(root_cause(error))
     }
 }
 
@@ -211,7 +211,7 @@ impl Reply {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         serde_json::from_slice(&self.body).map_err(|e| {
             // serde's own text quotes the input, which may hold a link; its class and position do not.
-            CallError::Unknown(format!(
+            CallError::unknown(format!(
                 "status {} with an unreadable body ({:?} error at line {}, column {})",
                 self.status.as_u16(),
                 e.classify(),

@@ -42,6 +42,10 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
         code,
         reason: reason.clone(),
     };
+    let unknown = |reason| CallError::Unknown {
+        reason,
+        retry_after: reply.wait_from(&["retry-after"]),
+    };
     match reply.status {
         StatusCode::TOO_MANY_REQUESTS => CallError::Throttled {
             reason,
@@ -73,10 +77,10 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
             refused(Code::CobrowseNotPossible)
         }
         StatusCode::CONFLICT => CallError::Conflict(reason),
-        StatusCode::REQUEST_TIMEOUT => CallError::Unknown(reason),
+        StatusCode::REQUEST_TIMEOUT => unknown(reason),
         status if status.is_redirection() => set_up(Code::GenesysRouteUnknown),
         status if status.is_client_error() => refused(Code::GenesysRefused),
-        _ => CallError::Unknown(reason),
+        _ => unknown(reason),
     }
 }
 

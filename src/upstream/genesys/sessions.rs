@@ -49,7 +49,7 @@ pub(super) async fn create_session(genesys: &Genesys) -> Result<CreatedSession, 
     .await?;
     let answer: SessionBody = reply.json()?;
     let id = SessionId::try_from(answer.id)
-        .map_err(|e| CallError::Unknown(format!("the session's answer has {e}")))?;
+        .map_err(|e| CallError::unknown(format!("the session's answer has {e}")))?;
     Ok(CreatedSession {
         id,
         link: answer

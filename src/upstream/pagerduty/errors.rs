@@ -29,6 +29,11 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
         code,
         reason: reason.clone(),
     };
+    let unknown = |reason| CallError::Unknown {
+        reason,
+        // Not `ratelimit-reset`, which every answer has, whatever it says.
+        retry_after: reply.wait_from(&["retry-after"]),
+    };
     match reply.status {
         StatusCode::TOO_MANY_REQUESTS => CallError::Throttled {
             // `ratelimit-reset` is seconds until the reset, not a time.
@@ -47,10 +52,10 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
         StatusCode::FORBIDDEN => refused(Code::IncidentForbidden),
         StatusCode::NOT_FOUND => refused(Code::IncidentUnknown),
         StatusCode::CONFLICT => CallError::Conflict(reason),
-        StatusCode::REQUEST_TIMEOUT => CallError::Unknown(reason),
+        StatusCode::REQUEST_TIMEOUT => unknown(reason),
         status if status.is_redirection() => set_up(Code::PagerdutyRefused),
         status if status.is_client_error() => refused(Code::PagerdutyRefused),
-        _ => CallError::Unknown(reason),
+        _ => unknown(reason),
     }
 }
 

@@ -31,7 +31,7 @@ struct Note {
 impl Note {
     fn id(&self) -> Result<NoteId, CallError> {
         NoteId::parse(&self.id)
-            .map_err(|e| CallError::Unknown(format!("the note's answer has {e}")))
+            .map_err(|e| CallError::unknown(format!("the note's answer has {e}")))
     }
 
     fn created_at(&self) -> Option<Timestamp> {
