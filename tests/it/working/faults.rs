@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use escalator::simulator::{Effects, Operation, What};
 
-use super::{all_ended, attempts, count, nth, triggered};
+use super::{all_ended, attempts, count, gaps, next, nth, requests, triggered};
 use crate::support::program::Program;
 use crate::support::world::{Case, World, assert_once};
 
@@ -121,4 +121,26 @@ async fn whatever_happens_to_writing_the_note_it_is_there_once() {
     let played = play(Operation::PagerdutyCreateNote, faults).await;
     assert!(played.effects.orphans().is_empty());
     assert_eq!((played.adopted, played.repeated), (found, absent));
+}
+
+/// A request whose answer was lost may land a settle time after it was given up. A session is asked for again after
+/// that, for nothing could be looked up; attachment and note are looked for twice, another settle time apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_again_before_the_first_request_can_no_longer_land() {
+    let world = World::new().await;
+    let program = world.start("serve", &[("WORKER_SETTLE", "3s")]).await;
+    for (operation, at_least_ms) in [
+        (Operation::GenesysCreateSession, 3000),
+        (Operation::GenesysAttachMedia, 6000),
+        (Operation::PagerdutyCreateNote, 6000),
+    ] {
+        let before = count(&world, operation);
+        next(&world, operation, What::Drop);
+        let cases = triggered(&world, &program, 1).await;
+        all_ended(&program, &cases, "done").await;
+        let gaps = gaps(&requests(&world, operation)[before..]);
+        assert_eq!(gaps.len(), 1, "{operation:?}");
+        assert!(gaps[0] >= at_least_ms, "{operation:?}: {gaps:?}");
+        assert_once(&world.simulator.effects(), &cases);
+    }
 }
