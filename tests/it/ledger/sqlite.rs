@@ -1,6 +1,6 @@
 //! SQLite: the suite, and what a file promises beyond it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -93,7 +93,7 @@ async fn a_writer_that_writes_until_it_is_killed() {
                 let incident = IncidentId::parse(&format!("Q{writer}-{number}")).unwrap();
                 let held = granted(&*ledger, first(&incident)).await.held;
                 ledger.record(release(&held)).await.unwrap();
-                println!("answered {incident}");
+                writeln!(std::io::stdout(), "answered {incident}").unwrap();
             }
         }
     })

@@ -52,6 +52,8 @@ async fn play(operation: Operation, faults: Vec<What>) -> Played {
         "a redirect was followed"
     );
     assert_calm(&world, &program, &cases, total);
+    let twice = program.metric(&["escalator_duplicate_effects_total"]).await;
+    assert_eq!(twice, 0.0);
     let settled = |how: &str| {
         let all = program.events("write.unknown_settled");
         all.iter().filter(|event| event["settled"] == how).count()
