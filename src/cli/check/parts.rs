@@ -239,7 +239,7 @@ fn call_failed(part: &'static str, at: &str, vendor: Vendor, error: &CallError) 
     let hint = error.setback(vendor).code.hint();
     let text = format!("{at}: {error}");
     match error {
-        CallError::NotSent(_) | CallError::Unknown(_) | CallError::Throttled { .. } => {
+        CallError::NotSent(_) | CallError::Unknown { .. } | CallError::Throttled { .. } => {
             Finding::unreachable(
                 part,
                 text,
