@@ -15,6 +15,8 @@
     reason = "a benchmark fails by panicking, and prints; it uses a part of what the tests share"
 )]
 
+#[path = "../tests/it/support/process.rs"]
+mod process;
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
@@ -24,7 +26,7 @@ use escalator::simulator::Config;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use support::process::Usage;
+use process::Usage;
 use support::world::World;
 
 /// In hand at once, and webhooks under way at once.

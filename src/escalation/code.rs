@@ -60,6 +60,8 @@ pub enum Code {
     EarlierGenerationRuns,
     /// The ledger could not be read or written.
     LedgerUnavailable,
+    /// The ledger's row of this escalation could not be understood.
+    LedgerUnreadable,
     /// The worker stumbled over itself: a defect of ours.
     Internal,
 }
@@ -96,6 +98,7 @@ impl Code {
             Self::InOtherHands => "in_other_hands",
             Self::EarlierGenerationRuns => "earlier_generation_runs",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::LedgerUnreadable => "ledger_unreadable",
             Self::Internal => "internal",
         }
     }
@@ -175,6 +178,9 @@ impl Code {
                 "nothing to do: it starts when the earlier one has ended"
             }
             Self::LedgerUnavailable => "check database.url and the disk",
+            Self::LedgerUnreadable => {
+                "its row in the ledger was written by something else, or is damaged: look at it, mend or delete it, then replay"
+            }
             Self::Internal => {
                 "a defect in escalator: please report it with the log lines of this key"
             }

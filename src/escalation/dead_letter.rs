@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fmt;
 
 use super::code::Code;
@@ -33,9 +32,7 @@ impl DeadLetterId {
     /// The id of a letter that consists of bytes nobody could read.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        let mut text = hex::encode(Sha256::digest(bytes));
-        text.truncate(16);
-        Self(format!("dl-{text}"))
+        Self(format!("dl-{}", Key::of_bytes(bytes).digest("dead/0")))
     }
 
     /// The id as text.
@@ -79,7 +76,7 @@ pub struct DeadLetter {
     pub died_at: Timestamp,
     /// How many attempts were spent.
     pub attempts: u32,
-    /// The escalation, where one could be named.
+    /// The escalation; where none could be named, the bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
     /// The message, to be replayed.
@@ -146,7 +143,7 @@ impl DeadLetter {
             origin,
             died_at,
             attempts: 0,
-            key: None,
+            key: Some(Key::of_bytes(bytes)),
             message: None,
             raw: Some(STANDARD.encode(bytes)),
             history: Vec::new(),

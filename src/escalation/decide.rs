@@ -283,12 +283,13 @@ fn decide_session(
             ),
         );
     }
+    let left = elapsed(situation.now, after(since, situation.bounds.agent_wait));
     Action::Stop(
         Step::Session,
         Setback::parked(
             Code::NoAgentConnected,
             "no agent is connected to the conversation yet",
-            Wait::Between(AGENT_POLL.0, AGENT_POLL.1),
+            Wait::Between(AGENT_POLL.0.min(left), AGENT_POLL.1.min(left)),
         ),
     )
 }

@@ -26,6 +26,14 @@ impl Key {
         }
     }
 
+    /// The key of bytes that no incident's id could be read from. Never in the ledger's table of escalations.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut digest = hex::encode(Sha256::digest(bytes));
+        digest.truncate(16);
+        Self(format!("unreadable/{digest}"))
+    }
+
     /// Takes a key back from the ledger, which only ever holds keys that were made by [`Key::of`].
     #[must_use]
     pub fn from_ledger(text: String) -> Self {

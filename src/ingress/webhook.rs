@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ use crate::telemetry::WebhookAnswered;
 
 /// A UUID has 36 characters; PagerDuty does not promise that it is one.
 const LONGEST_WEBHOOK_ID: usize = 128;
+
+/// The longest type that is documented has 36 letters.
+const EVENT_TYPE_TOLD: usize = 100;
 
 /// The answer, and what is told about it.
 struct Answer {
@@ -44,7 +48,9 @@ impl Answer {
         }
     }
 
-    fn about(self, event_type: String, incident: Option<IncidentId>) -> Self {
+    /// A type is short; only what is told of a longer one is cut.
+    fn about(self, mut event_type: String, incident: Option<IncidentId>) -> Self {
+        event_type = event_type.chars().take(EVENT_TYPE_TOLD).collect();
         Self {
             event_type: Some(event_type),
             incident,
@@ -117,13 +123,18 @@ fn webhook_id(headers: &HeaderMap) -> Option<&str> {
 /// Reads the whole body, in time and within the cap.
 async fn read_body(body: Body, deadline: Instant) -> Result<Bytes, Answer> {
     let late = || Answer::new(StatusCode::SERVICE_UNAVAILABLE, "late");
+    let too_large = || {
+        Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+            .because(format!("the body has more than {BODY_CAP} bytes"))
+    };
+    // A length that was announced need not be waited for.
+    if body.size_hint().lower() > u64::try_from(BODY_CAP).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
     let collecting = Limited::new(body, BODY_CAP).collect();
     match tokio::time::timeout_at(deadline.into(), collecting).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large")
-                .because(format!("the body has more than {BODY_CAP} bytes")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(late().because("the body broke off")),
         Err(_) => Err(late().because("the body did not arrive in time")),
     }
@@ -166,7 +177,7 @@ async fn bury(
     let letter = DeadLetter::of_bytes(body, code, reason.clone(), DeadLetterOrigin::Ingress, now);
     match ingress.store_dead(&letter, left(deadline)).await {
         Ok(()) => {
-            ingress.telemetry.dead_letter_of_ingress(code.as_str());
+            ingress.telemetry.dead_letter_written(code.as_str());
             Answer::new(StatusCode::ACCEPTED, "not_understood").because(reason)
         }
         Err(error) => Answer::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored").because(error),

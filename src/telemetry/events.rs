@@ -180,8 +180,8 @@ impl Telemetry {
         self.published.with_label_values(&[target, outcome]).inc();
     }
 
-    /// Counts a dead letter that the ingress wrote.
-    pub fn dead_letter_of_ingress(&self, code: &'static str) {
+    /// Counts a dead letter that no attempt tells of: of bytes that could not be read.
+    pub fn dead_letter_written(&self, code: &'static str) {
         self.dead_letters.with_label_values(&[code]).inc();
     }
 

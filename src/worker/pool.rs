@@ -183,7 +183,7 @@ impl Shared {
                     Timestamp::now(),
                 );
                 tracing::warn!(event = "message.undecodable", lane = lane.as_str(), id = %letter.id, %error);
-                self.telemetry.dead_letter_of_ingress(letter.code.as_str());
+                self.telemetry.dead_letter_written(letter.code.as_str());
                 return self
                     .settle(lane, delivery, Disposition::Dead(Box::new(letter)))
                     .await;

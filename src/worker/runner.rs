@@ -11,7 +11,7 @@ use super::lease::Lease;
 use super::schedule::Schedule;
 use super::story::Story;
 use crate::escalation::{Bounds, Code, DeadLetter, End, Entry, Key, Message, Start, Task};
-use crate::ledger::{Claim, ClaimRequest, Granted, Ledger};
+use crate::ledger::{self, Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
 use crate::telemetry::{AttemptFinished, Telemetry};
 use crate::upstream::{Genesys, PagerDuty};
@@ -132,6 +132,16 @@ impl Runner {
             })
             .await;
         match claim {
+            // It will not become readable by itself; a person has to look.
+            Err(error @ ledger::Error::Corrupt(_)) => {
+                let key = Key::of(&message.incident_id, &start.trigger);
+                let (code, reason) = (Code::LedgerUnreadable, error.to_string());
+                story.outcome = "dead";
+                story.key = Some(key.clone());
+                story.code = Some(code);
+                story.reason = Some(reason.clone());
+                self.letter(message, start, key, code, reason, 0).await
+            }
             Err(error) => ledger_away(story, &error),
             Ok(Claim::Held { key, free_in }) => {
                 story.outcome = "later";
@@ -277,7 +287,7 @@ impl Runner {
     }
 }
 
-fn ledger_away(story: &mut Story, error: &crate::ledger::Error) -> Disposition {
+fn ledger_away(story: &mut Story, error: &ledger::Error) -> Disposition {
     story.outcome = "later";
     story.code = Some(Code::LedgerUnavailable);
     story.reason = Some(error.to_string());

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 /// Longer than any test: a lease that does not end.
 const LONG: Duration = Duration::from_secs(600);
 /// A lease that is meant to end.
-const SHORT: Duration = Duration::from_millis(250);
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Makes the whole suite into tests of one implementation; `$fresh` opens a ledger, with whatever has to live as long.
 macro_rules! suite {

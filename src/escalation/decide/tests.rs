@@ -157,11 +157,17 @@ fn a_conversation_that_is_over_is_final_and_one_without_an_agent_waits_for_free(
     );
     progress.waiting_since = Some(at(1));
     assert_eq!(
-        code(with(&progress, &cobrowse, 900, empty(), 900)),
+        code(with(&progress, &cobrowse, 800, empty(), 800)),
         (
             Code::NoAgentConnected,
             Wait::Between(AGENT_POLL.0, AGENT_POLL.1)
         )
+    );
+    let second = Duration::from_secs(1);
+    assert_eq!(
+        code(with(&progress, &cobrowse, 900, empty(), 900)),
+        (Code::NoAgentConnected, Wait::Between(second, second)),
+        "the last look is taken when the time is up, not after it"
     );
     assert_eq!(
         code(with(&progress, &cobrowse, 901, empty(), 901)),

@@ -100,7 +100,8 @@ impl TokenCache {
             }
             Err(error) => {
                 if matches!(error, CallError::SetUp { .. }) {
-                    state.refused = Some((now + REFUSAL_HOLDS, error.clone()));
+                    // From the answer on: the next question comes no sooner after it.
+                    state.refused = Some((Instant::now() + REFUSAL_HOLDS, error.clone()));
                 }
                 Err(error)
             }

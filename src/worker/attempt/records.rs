@@ -27,7 +27,8 @@ impl Attempt<'_> {
 
     /// Makes an intent durable. Only after this may its call be made; and the claim outlasts that call.
     pub(in crate::worker) async fn record_intent(&mut self) -> Result<(), Stopped> {
-        let span = self.runner.config.call_timeout + LEASE_MARGIN;
+        let config = &self.runner.config;
+        let span = config.call_timeout + LEASE_MARGIN.min(config.lease / 5);
         self.lease.outlasts(span).await?;
         self.record_result().await
     }

@@ -52,7 +52,11 @@ async fn from_alerts(attempt: &Attempt<'_>) -> Result<Context, Stopped> {
     Err(Stopped::Setback(if age >= patience {
         Setback::last(code, reason)
     } else {
-        Setback::parked(code, format!("{reason} yet"), Wait::After(look_again(age)))
+        Setback::parked(
+            code,
+            format!("{reason} yet"),
+            Wait::After(look_again(age).min(patience.saturating_sub(age))),
+        )
     }))
 }
 

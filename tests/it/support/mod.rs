@@ -1,7 +1,6 @@
 //! What integration tests share.
 
 pub(crate) mod node;
-pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod vhost;

@@ -75,7 +75,7 @@ async fn it_waits_for_an_agent_at_no_cost_and_goes_on_once_one_connects() {
 async fn an_agent_who_never_connects_is_waited_for_no_longer_than_agent_wait() {
     let world = World::new().await;
     let program = world
-        .start("serve", &[("ESCALATION_AGENT_WAIT", "1s")])
+        .start("serve", &[("ESCALATION_AGENT_WAIT", "4s")])
         .await;
     let case = world.case_with(ConversationSpec::default());
     trigger(&world, &program, &case).await;
