@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 install := deploy/local/install.sh
 with_rabbitmq := deploy/local/with-rabbitmq.sh
 
-.PHONY: help demo bench test test-build test-scripts lint fmt build clean
+.PHONY: help demo bench soak test test-build test-scripts lint fmt build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,10 @@ bench: ## how fast a backlog drains and what an escalation costs (ESCALATIONS=50
 	@$(install) toolchain rabbitmq
 	cargo bench --locked --no-run
 	@$(with_rabbitmq) cargo bench --locked --bench drain
+
+soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
+	@$(install) toolchain rabbitmq
+	$(with_rabbitmq) cargo test --locked --test soak
 
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck
