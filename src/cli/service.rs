@@ -97,10 +97,8 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         closing.cancel();
         service.close();
         service.wait().await;
-        tracing::info!(
-            event = "stopped",
-            closing_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        );
+        telemetry.drain_phase("close", began.elapsed(), 0);
+        tracing::info!(event = "stopped");
     };
     tokio::select! {
         () = drained => Ok(()),

@@ -175,6 +175,25 @@ impl Telemetry {
         );
     }
 
+    /// Counts a delivery taken from a lane.
+    pub fn delivered(&self, lane: &'static str, redelivered: bool) {
+        let redelivered = if redelivered { "true" } else { "false" };
+        self.deliveries
+            .with_label_values(&[lane, redelivered])
+            .inc();
+    }
+
+    /// Tells the end of one of the three phases in which a process ends.
+    pub fn drain_phase(&self, phase: &'static str, took: Duration, in_hand: usize) {
+        let took_ms = millis(took);
+        if in_hand > 0 && phase != "stop_taking" {
+            // The broker delivers them again; whoever gets them waits for the lease.
+            tracing::warn!(event = "drain.phase", phase, took_ms, in_hand);
+        } else {
+            tracing::info!(event = "drain.phase", phase, took_ms, in_hand);
+        }
+    }
+
     /// Counts a message handed to the broker. The line that tells it is the webhook's or the attempt's.
     pub fn published(&self, target: &'static str, outcome: &'static str) {
         self.published.with_label_values(&[target, outcome]).inc();

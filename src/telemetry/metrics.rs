@@ -20,6 +20,7 @@ pub struct Telemetry {
     pub(super) webhooks: IntCounterVec,
     pub(super) webhook_seconds: HistogramVec,
     pub(super) published: IntCounterVec,
+    pub(super) deliveries: IntCounterVec,
     pub(super) attempts: IntCounterVec,
     pub(super) steps: HistogramVec,
     pub(super) upstream: HistogramVec,
@@ -82,6 +83,11 @@ impl Telemetry {
                 "escalator_published_total",
                 "Messages handed to the broker, by target and outcome (stored, not_sent, refused, unroutable, unknown).",
                 &["target", "outcome"],
+            )?,
+            deliveries: counter(
+                "escalator_deliveries_total",
+                "Messages taken from the broker, by lane and by whether they had been delivered before.",
+                &["lane", "redelivered"],
             )?,
             attempts: counter(
                 "escalator_attempts_total",

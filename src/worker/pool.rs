@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -84,9 +85,10 @@ impl Pool {
         }
     }
 
-    /// Works until `stop`, then drains: takes no more, lets what is in hand finish for half of the time, asks it to
-    /// give itself back for the other half. When this returns, no request of ours is under way, unless the time was
-    /// not enough; then the broker delivers again what was left.
+    /// Works until `stop`, then drains in two phases. First it stops taking: what the broker had sent ahead goes back.
+    /// Then what is in hand may finish, for half of the time; for the other half it is asked to give itself back at its
+    /// next step, which costs no attempt. When this returns, no request of ours is under way, unless the time was not
+    /// enough; then the broker delivers again what was left.
     pub async fn run(self, stop: CancellationToken) {
         let lanes = TaskTracker::new();
         for lane in Lane::ALL {
@@ -99,32 +101,21 @@ impl Pool {
             ));
         }
         lanes.close();
-        lanes.wait().await;
+        stop.cancelled().await;
         let began = Instant::now();
-        tracing::info!(
-            event = "drain.stopped_taking",
-            in_hand = self.shared.tasks.len()
-        );
+        lanes.wait().await;
+        let telemetry = &self.shared.telemetry;
+        let in_hand = || self.shared.tasks.len();
+        telemetry.drain_phase("stop_taking", began.elapsed(), in_hand());
 
+        let began = Instant::now();
         self.shared.tasks.close();
         let half = self.config.drain_timeout / 2;
-        if tokio::time::timeout(half, self.shared.tasks.wait())
-            .await
-            .is_err()
-        {
+        if timeout(half, self.shared.tasks.wait()).await.is_err() {
             self.shared.give_back.cancel();
-            if tokio::time::timeout(half, self.shared.tasks.wait())
-                .await
-                .is_err()
-            {
-                tracing::warn!(event = "drain.timed_out", in_hand = self.shared.tasks.len());
-            }
+            let _ = timeout(half, self.shared.tasks.wait()).await;
         }
-        tracing::info!(
-            event = "drain.finished",
-            in_hand = self.shared.tasks.len(),
-            took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        );
+        telemetry.drain_phase("finish_or_give_back", began.elapsed(), in_hand());
     }
 }
 
@@ -172,6 +163,8 @@ async fn take(
 impl Shared {
     /// Works on one delivery and settles it.
     async fn work(self: Arc<Self>, lane: Lane, delivery: Delivery) {
+        self.telemetry
+            .delivered(lane.as_str(), delivery.redelivered);
         let message = match Message::decode(&delivery.body) {
             Ok(message) => Arc::new(message),
             Err(error) => {

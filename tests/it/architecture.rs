@@ -252,3 +252,25 @@ fn the_readme_shows_the_settings_that_are_compiled_in() {
         "put the output of `escalator settings` there"
     );
 }
+
+#[test]
+fn every_log_event_has_its_line_in_the_page_on_logs_and_no_other_has() {
+    let page = include_str!("../../ARCHITECTURE.md");
+    let (_, page) = page.split_once("\n## Logs\n").unwrap();
+    let (page, _) = page.split_once("\n## ").unwrap();
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: BTreeSet<_> = first_cells
+        .flat_map(|line| line.split(" |").next().unwrap().split("`, `"))
+        .map(|event| event.trim_matches('`').to_owned())
+        .collect();
+    let code: BTreeSet<_> = sources()
+        .iter()
+        .flat_map(|source| {
+            let events = source.code.split("event = \"").skip(1);
+            events
+                .map(|rest| rest.split('"').next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(told, code);
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use escalator::simulator::{Config, Operation, What};
+use serde_json::Value;
 
 use super::{all_ended, asked, attempts, count, next, trigger, triggered};
 use crate::support::vhost::eventually;
@@ -24,7 +25,19 @@ async fn told_to_end_it_gives_back_what_it_has_in_hand_and_the_next_finishes_it(
     assert_eq!(status.code(), Some(0));
     let said = |what: &str| log.iter().filter(|line| line.contains(what)).count();
     assert!(said("\"handed_back\"") > 0, "{log:#?}");
-    assert_eq!(said("drain.timed_out"), 0, "{log:#?}");
+    let parsed = log
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let phases: Vec<_> = parsed
+        .filter(|line| line["event"] == "drain.phase")
+        .map(|line| (line["phase"].clone(), line["level"].clone()))
+        .collect();
+    let all = ["stop_taking", "finish_or_give_back", "close"];
+    let all = all.map(|phase| (Value::from(phase), Value::from("INFO")));
+    assert_eq!(
+        phases, all,
+        "three phases, in order, with nothing left in hand"
+    );
     assert_eq!(said("\"stopped\""), 1, "{log:#?}");
 
     let program = world.start("serve", &settings).await;
