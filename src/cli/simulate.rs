@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
 use super::terminal::say;
@@ -28,6 +29,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    // The first process of a container gets no SIGTERM that it has not asked for.
+    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let simulator = Simulator::start(Config {
         listen_genesys: arguments.genesys,
         listen_pagerduty: arguments.pagerduty,
@@ -38,7 +41,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     .map_err(Failure::failed)?;
     simulator.add_subscription(Subscription::to(&arguments.webhook_url));
     say(&welcome(&simulator, &arguments.webhook_url));
-    tokio::signal::ctrl_c().await.map_err(Failure::failed)?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::failed)?,
+        _ = terminated.recv() => {}
+    }
     simulator.stop().await;
     Ok(())
 }

@@ -67,6 +67,8 @@ pub(super) async fn answer(
             Ok(new) => incident(shared, new).await,
             Err(refused) => refused,
         },
+        // As the admin listener's, so that `escalator health --live --admin http://…/_simulator` can ask for it.
+        (&Method::GET, "health/live") => Answer::json(200, json!({ "live": true })),
         (&Method::GET, "effects") => whole(&shared.read(|state| state.effects.clone())),
         (&Method::GET, "requests") => whole(&shared.read(|state| state.records.all())),
         (&Method::POST, "faults") => match parse::<Fault>(body) {
