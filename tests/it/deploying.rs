@@ -265,6 +265,27 @@ fn their_ports_are_the_programs_own_and_published_on_loopback_only() {
 }
 
 #[test]
+fn everything_that_a_build_reads_reaches_the_builder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let let_through = text(".dockerignore");
+    let let_through: BTreeSet<_> = after(&let_through, "!").collect();
+    for name in [
+        ".cargo",
+        "Cargo.lock",
+        "Cargo.toml",
+        "benches",
+        "build.rs",
+        "examples",
+        "rust-toolchain.toml",
+        "src",
+        "tests",
+    ] {
+        let there = root.join(name).exists();
+        assert!(!there || let_through.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn whoever_stops_a_worker_waits_until_it_has_drained() {
     let seconds = |text: &str| text.trim_end_matches('s').parse::<u64>().unwrap();
     let drain = seconds(&default("worker.drain_timeout"));
