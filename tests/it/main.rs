@@ -12,6 +12,7 @@
 
 mod architecture;
 mod broker;
+mod checking;
 mod deploying;
 mod escalating;
 mod ingress;

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use escalator::broker::topology::{self, Object};
-use escalator::broker::{Broker, ConnectionHealth, Error};
+use escalator::broker::{Broker, ConnectionHealth, Destination, Error};
+use escalator::escalation::Lane;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-use super::{SOON, config, consume_only, fault, ready};
+use super::{SOON, config, consume_only, depth_becomes, fault, next, publication, ready};
 use crate::support::proxy::Proxy;
 use crate::support::vhost::Vhost;
 
@@ -69,6 +70,33 @@ async fn missing_rights_name_the_object() {
         error.to_string().contains("queue 'escalations.dead'"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_on_what_begins_with_escalations_are_enough_for_everything() {
+    let vhost = Vhost::new().await;
+    let user = format!("{}-narrow", vhost.name);
+    vhost.user_with(&user, "secret", ["^escalations"; 3]).await;
+    let url = vhost.url_as(&vhost.address, &user, "secret");
+    let broker = Broker::start(config(url)).unwrap();
+    let mut subscription = broker.subscribe(Lane::High, 1);
+    broker.wait_ready(SOON).await.unwrap();
+    let publisher = broker.publisher();
+    let delay = Duration::from_secs(1);
+    let later = Destination::Later {
+        lane: Lane::High,
+        delay,
+    };
+    for to in [Destination::Lane(Lane::High), later, Destination::Dead] {
+        let publication = publication(to, "narrow");
+        publisher.publish(&publication, SOON).await.unwrap();
+    }
+    for _ in 0..2 {
+        let _ = next(&mut subscription).await.ack().await;
+    }
+    depth_becomes(&vhost, "escalations.dead", 1).await;
+    broker.close().await;
+    vhost.delete_user(&user).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,11 +126,18 @@ impl Vhost {
 
     /// Makes a user with these rights in this virtual host.
     pub(crate) async fn user(&self, name: &str, password: &str, configure: &str) {
+        self.user_with(name, password, [configure, ".*", ".*"])
+            .await;
+    }
+
+    /// Makes a user with these rights to configure, write and read in this virtual host.
+    pub(crate) async fn user_with(&self, name: &str, password: &str, rights: [&str; 3]) {
         let user = json!({"password": password, "tags": ""});
         self.api
             .call(Method::PUT, &["users", name], Some(user))
             .await;
-        let rights = json!({"configure": configure, "write": ".*", "read": ".*"});
+        let [configure, write, read] = rights;
+        let rights = json!({"configure": configure, "write": write, "read": read});
         let path = ["permissions", &self.name, name];
         self.api.call(Method::PUT, &path, Some(rights)).await;
     }

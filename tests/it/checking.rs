@@ -1,0 +1,249 @@
+//! `escalator check` and `escalator health`, as their users see them.
+
+use std::process::Output;
+
+use escalator::simulator::{Fault, Operation, Subscription, What, Which};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::support::world::World;
+
+const WEBHOOKS: &str = "https://escalator.example/webhooks/pagerduty";
+
+async fn run(
+    world: &World,
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+    without: &[&str],
+) -> Output {
+    let mut all = world.settings(settings);
+    all.retain(|(name, _)| !without.contains(&name.as_str()));
+    Command::new(env!("CARGO_BIN_EXE_escalator"))
+        .args(arguments)
+        .env_clear()
+        .envs(all)
+        .current_dir(world.folder.path())
+        .output()
+        .await
+        .unwrap()
+}
+
+async fn check(world: &World, settings: &[(&str, &str)]) -> (i32, Vec<Value>, String) {
+    let output = run(world, &["check", "--json"], settings, &[]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let config = world.simulator.config();
+    let all = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    for secret in [
+        &config.client_secret,
+        &config.api_token,
+        &config.webhook_secret,
+    ] {
+        assert!(!all.contains(secret.as_str()), "{all}");
+    }
+    for (name, value) in settings {
+        let secret = ["SECRET", "TOKEN"].iter().any(|word| name.contains(word));
+        assert!(!secret || !all.contains(value), "{all}");
+    }
+    let findings = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    (output.status.code().unwrap(), findings, all)
+}
+
+/// The state and text of a part.
+fn part<'a>(findings: &'a [Value], name: &str) -> (&'a str, &'a str) {
+    let finding = findings
+        .iter()
+        .rfind(|finding| finding["part"] == name)
+        .unwrap();
+    (
+        finding["state"].as_str().unwrap(),
+        finding["text"].as_str().unwrap(),
+    )
+}
+
+async fn world() -> World {
+    let world = World::new().await;
+    world.simulator.add_subscription(Subscription::to(WEBHOOKS));
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_is_well_every_part_is_ok_and_nothing_was_written_at_a_vendor() {
+    let world = world().await;
+    let (code, findings, all) = check(&world, &[]).await;
+    assert_eq!(code, 0, "{all}");
+    for name in [
+        "settings",
+        "broker",
+        "ledger",
+        "genesys",
+        "pagerduty",
+        "webhook",
+    ] {
+        assert_eq!(part(&findings, name).0, "ok", "{all}");
+    }
+    let (_, broker) = part(&findings, "broker");
+    assert!(
+        broker.starts_with("RabbitMQ 3.") || broker.starts_with("RabbitMQ 4."),
+        "{broker}"
+    );
+    assert!(
+        !world.ledger().exists(),
+        "looking at the ledger does not make one"
+    );
+    let effects = world.simulator.effects();
+    assert_eq!((effects.sessions.len(), effects.live_notes), (0, 0));
+    drop(world.start("serve", &[]).await);
+    let (_, findings, _) = check(&world, &[]).await;
+    assert!(
+        part(&findings, "ledger").1.ends_with("schema 1"),
+        "{findings:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_69_and_the_rest_is_looked_at_all_the_same() {
+    let world = world().await;
+    let nobody = "amqp://guest:guest@127.0.0.1:1/%2f";
+    let (code, findings, all) = check(&world, &[("AMQP_URL", nobody)]).await;
+    assert_eq!(code, 69, "{all}");
+    assert_eq!(part(&findings, "broker").0, "away");
+    assert_eq!(part(&findings, "genesys").0, "ok");
+    let (code, findings, _) = check(&world, &[("PAGERDUTY_API_URL", "http://127.0.0.1:1")]).await;
+    assert_eq!((code, part(&findings, "pagerduty").0), (69, "away"));
+    let (code, findings, _) =
+        check(&world, &[("DATABASE_URL", "sqlite:///no/such/folder/x.db")]).await;
+    assert_eq!((code, part(&findings, "ledger").0), (69, "away"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_is_refused_is_1_with_what_to_do() {
+    let world = world().await;
+    let (code, findings, all) = check(&world, &[("GENESYS_CLIENT_SECRET", "a-wrong-secret")]).await;
+    assert_eq!((code, part(&findings, "genesys").0), (1, "wrong"), "{all}");
+    assert!(all.contains("genesys.client_secret"), "{all}");
+    let (code, findings, all) = check(&world, &[("PAGERDUTY_API_TOKEN", "a-wrong-token")]).await;
+    assert_eq!(
+        (code, part(&findings, "pagerduty").0),
+        (1, "wrong"),
+        "{all}"
+    );
+    assert!(all.contains("pagerduty.api_token"), "{all}");
+    let wrong = world
+        .vhost
+        .url_as(&world.vhost.address, "guest", "a-wrong-password");
+    let wrong = secrecy::ExposeSecret::expose_secret(&wrong).to_owned();
+    let (code, findings, all) = check(&world, &[("AMQP_URL", &wrong)]).await;
+    assert_eq!((code, part(&findings, "broker").0), (1, "wrong"), "{all}");
+    assert!(!all.contains("a-wrong-password"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_are_missing_or_contradict_each_other_are_64_all_at_once() {
+    let world = world().await;
+    let without = ["GENESYS_CLIENT_ID", "PAGERDUTY_API_TOKEN"];
+    let contradicting = [("WORKER_CALL_TIMEOUT", "40s"), ("WORKER_SETTLE", "50s")];
+    let output = run(&world, &["check"], &contradicting, &without).await;
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for name in [
+        "GENESYS_CLIENT_ID",
+        "PAGERDUTY_API_TOKEN",
+        "WORKER_CALL_TIMEOUT",
+        "WORKER_SETTLE",
+    ] {
+        assert!(said.contains(name), "{said}");
+    }
+    assert!(output.stdout.is_empty(), "talk goes to stderr");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_does_not_send_what_is_needed_is_told() {
+    let world = World::new().await;
+    let (code, findings, _) = check(&world, &[]).await;
+    assert_eq!(
+        (code, part(&findings, "webhook").0),
+        (0, "warning"),
+        "there is none"
+    );
+    let good = Subscription::to(WEBHOOKS);
+    for (subscription, words) in [
+        (
+            Subscription {
+                active: false,
+                ..good.clone()
+            },
+            "not active",
+        ),
+        (
+            Subscription {
+                temporarily_disabled: true,
+                ..good.clone()
+            },
+            "switched off for a day",
+        ),
+        (
+            Subscription {
+                events: vec!["incident.triggered".to_owned()],
+                ..good.clone()
+            },
+            "does not send incident.reopened, incident.resolved",
+        ),
+        (
+            Subscription {
+                service_id: Some("POTHER".to_owned()),
+                ..good.clone()
+            },
+            "pagerduty.services leaves out",
+        ),
+    ] {
+        world.simulator.clear_subscriptions();
+        world.simulator.add_subscription(subscription);
+        let (code, findings, all) = check(&world, &[("PAGERDUTY_SERVICES", "PMINE")]).await;
+        assert_eq!((code, part(&findings, "webhook").0), (1, "wrong"), "{all}");
+        assert!(part(&findings, "webhook").1.contains(words), "{all}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_not_list_is_no_fault() {
+    let world = world().await;
+    for operation in [
+        Operation::PagerdutyAbilities,
+        Operation::PagerdutySubscriptions,
+    ] {
+        world.simulator.script(Fault {
+            operation,
+            which: Which::All,
+            what: What::status(403),
+        });
+    }
+    let (code, findings, all) = check(&world, &[]).await;
+    assert_eq!(code, 0, "{all}");
+    for name in ["pagerduty", "webhook"] {
+        assert_eq!(part(&findings, name).0, "warning", "{all}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_0_when_ready_1_when_not_and_69_when_nobody_is_there() {
+    let world = World::new().await;
+    let program = world.start("worker", &[]).await;
+    let ask = async |more: &[&str], admin: &str| {
+        let arguments = [&["health", "--admin", admin], more].concat();
+        run(&world, &arguments, &[], &[]).await.status.code()
+    };
+    assert_eq!(ask(&[], &program.admin).await, Some(0));
+    let away = [
+        ("AMQP_URL", "amqp://guest:guest@127.0.0.1:1/%2f"),
+        ("DATABASE_URL", "sqlite://other.db"),
+    ];
+    let settings = world.settings(&away);
+    let unready =
+        crate::support::program::Program::start("worker", world.folder.path(), &settings).await;
+    assert_eq!(ask(&[], &unready.admin).await, Some(1));
+    assert_eq!(ask(&["--live"], &unready.admin).await, Some(0));
+    assert_eq!(ask(&[], "http://127.0.0.1:1").await, Some(69));
+}
