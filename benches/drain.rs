@@ -48,7 +48,7 @@ async fn main() {
     let cases: Vec<_> = (0..wanted).map(|_| world.case()).collect();
     let webhooks: Vec<_> = cases.iter().map(|case| world.trigger(case)).collect();
 
-    let ingress = world.start("ingress", &[("LOG_LEVEL", "warn")]).await;
+    let ingress = world.start("ingress", &[("LOG_LEVEL", "info")]).await;
     let before = Usage::of(ingress.pid());
     let began = Instant::now();
     let url = format!("{}/webhooks/pagerduty", ingress.ingress);
@@ -74,7 +74,7 @@ async fn main() {
     assert!(status.success());
 
     let concurrency = CONCURRENCY.to_string();
-    let settings = [("LOG_LEVEL", "warn"), ("WORKER_CONCURRENCY", &*concurrency)];
+    let settings = [("LOG_LEVEL", "info"), ("WORKER_CONCURRENCY", &*concurrency)];
     let began = Instant::now();
     let worker = world.start("worker", &settings).await;
     let before = Usage::default();
