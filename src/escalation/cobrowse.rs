@@ -1,5 +1,6 @@
 //! The cobrowse session of a conversation, shared by every escalation that is about it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::SessionId;
@@ -15,6 +16,10 @@ pub struct Cobrowse {
     /// The write that attaches it to the conversation.
     #[serde(default)]
     pub media: Write<()>,
+    /// When a read last showed the session live in the conversation. Only what was seen can be known to have ended: one
+    /// that was attached and never shown may still come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
     /// Sessions that may exist at Genesys although nobody knows their id, since the answer that would have named
     /// them was lost. Nobody can reach them; they are counted.
     #[serde(default)]

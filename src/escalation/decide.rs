@@ -136,8 +136,17 @@ pub enum Update {
     Waiting(Timestamp),
     /// This agent is connected.
     Agent(Agent),
-    /// The session question is settled.
-    Offer(Offer),
+    /// The session question is settled: another one is running.
+    OfferRunning,
+    /// The session question is settled: ours was seen in the conversation.
+    OfferOurs {
+        /// Its id.
+        session: SessionId,
+        /// When it was created.
+        started_at: Timestamp,
+        /// When it was seen.
+        seen_at: Timestamp,
+    },
     /// Whether the first call created a session cannot be found out. Nobody can reach it, so it is asked for again.
     SessionMayRepeat,
     /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
@@ -162,7 +171,18 @@ impl Update {
         match self {
             Self::Waiting(since) => progress.waiting_since = Some(since),
             Self::Agent(agent) => progress.agent = Some(agent),
-            Self::Offer(offer) => progress.offer = Some(offer),
+            Self::OfferRunning => progress.offer = Some(Offer::Running),
+            Self::OfferOurs {
+                session,
+                started_at,
+                seen_at,
+            } => {
+                cobrowse.seen_at = Some(seen_at);
+                progress.offer = Some(Offer::Ours {
+                    session,
+                    started_at,
+                });
+            }
             Self::SessionMayRepeat => {
                 cobrowse.session = Write::Open;
                 cobrowse.possible_orphans += 1;
@@ -170,6 +190,7 @@ impl Update {
             Self::ForgetSession => {
                 cobrowse.session = Write::Open;
                 cobrowse.media = Write::Open;
+                cobrowse.seen_at = None;
             }
             Self::MediaFound(at) => cobrowse.media = Write::Done { at, result: () },
             Self::MediaAbsent(at) => mark_absent(&mut cobrowse.media, at),
@@ -241,7 +262,13 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
             Write::Open => decide_media(session, survey),
             Write::Intended(intent) => decide_media_reconcile(session, intent, survey, situation),
             Write::Done { at: attached, .. } => {
-                decide_proof(progress, session, *at, *attached, agent, survey, situation)
+                let proof = Proof {
+                    session,
+                    started_at: *at,
+                    attached_at: *attached,
+                    seen: cobrowse.seen_at.is_some(),
+                };
+                decide_proof(progress, &proof, agent, survey, situation)
             }
         },
     }
@@ -266,7 +293,7 @@ fn decide_session(
         return Action::Update(Update::Agent(agent.clone()));
     }
     if !survey.conversation.cobrowse.is_empty() {
-        return Action::Update(Update::Offer(Offer::Running));
+        return Action::Update(Update::OfferRunning);
     }
     if agent.is_some() {
         return Action::Call(Call::CreateSession);
@@ -310,7 +337,7 @@ fn decide_media(session: &SessionId, survey: &Survey) -> Action {
     }
     if !survey.conversation.cobrowse.is_empty() {
         // Somebody else was faster. Ours is attached nowhere, so nobody sees it; offering two would confuse both.
-        return Action::Update(Update::Offer(Offer::Running));
+        return Action::Update(Update::OfferRunning);
     }
     Action::Call(Call::AttachMedia(session.clone()))
 }
@@ -336,23 +363,37 @@ fn decide_media_reconcile(
     }
 }
 
+/// A session that was attached.
+struct Proof<'a> {
+    session: &'a SessionId,
+    started_at: Timestamp,
+    attached_at: Timestamp,
+    /// Some read has shown it before.
+    seen: bool,
+}
+
 /// The session was attached: does the conversation show it?
 fn decide_proof(
     progress: &Progress,
-    session: &SessionId,
-    started_at: Timestamp,
-    attached_at: Timestamp,
+    proof: &Proof<'_>,
     agent: Option<Agent>,
     survey: &Survey,
     situation: &Situation<'_>,
 ) -> Action {
+    let Proof {
+        session,
+        started_at,
+        attached_at,
+        seen,
+    } = *proof;
     if survey.conversation.shows(session) {
         return match agent {
             Some(agent) if progress.agent.is_none() => Action::Update(Update::Agent(agent)),
-            Some(_) | None => Action::Update(Update::Offer(Offer::Ours {
+            Some(_) | None => Action::Update(Update::OfferOurs {
                 session: session.clone(),
                 started_at,
-            })),
+                seen_at: survey.read_at,
+            }),
         };
     }
     let bound = after(attached_at, situation.bounds.verify);
@@ -373,8 +414,9 @@ fn decide_proof(
         // The bound has passed since the last look: one more look, so that a late proof counts.
         return Action::Call(Call::ReadConversation(Step::Verify));
     }
-    if progress.asked_at.is_none() {
-        // It was another escalation's session, and it is gone: this one gets its own.
+    if progress.asked_at.is_none() && seen {
+        // It was another escalation's session, and it is gone: this one gets its own. One that was attached and never
+        // shown is another matter; a second one beside it would be an offer twice.
         return Action::Update(Update::ForgetSession);
     }
     if survey.conversation.over {

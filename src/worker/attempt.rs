@@ -225,7 +225,8 @@ impl<'a> Attempt<'a> {
             Update::NoteFound(..) => Some((Step::Note, "adopted")),
             Update::Waiting(_)
             | Update::Agent(_)
-            | Update::Offer(_)
+            | Update::OfferRunning
+            | Update::OfferOurs { .. }
             | Update::ForgetSession
             | Update::MediaAbsent(_)
             | Update::NoteAbsent(_) => None,

@@ -184,7 +184,7 @@ fn a_session_that_was_there_before_us_is_not_doubled() {
     let foreign = showing(&SessionId::parse("theirs").unwrap());
     assert_eq!(
         with(&known(), &Cobrowse::default(), 1, foreign.clone(), 1),
-        Action::Update(Update::Offer(Offer::Running))
+        Action::Update(Update::OfferRunning)
     );
     let created = Cobrowse {
         session: Write::Done {
@@ -195,7 +195,7 @@ fn a_session_that_was_there_before_us_is_not_doubled() {
     };
     assert_eq!(
         with(&known(), &created, 2, foreign, 2),
-        Action::Update(Update::Offer(Offer::Running)),
+        Action::Update(Update::OfferRunning),
         "also when it came between our two calls"
     );
 }
@@ -262,7 +262,7 @@ fn a_lost_attachment_is_adopted_when_found_and_repeated_after_two_looks() {
             result: session(),
         },
         media: Write::Intended(intended(CALL, absent)),
-        possible_orphans: 0,
+        ..Cobrowse::default()
     };
     let first = cobrowse(None);
     assert_eq!(
@@ -364,7 +364,7 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
             at: at(1),
             result: (),
         },
-        possible_orphans: 0,
+        ..Cobrowse::default()
     };
     let ours = Progress {
         asked_at: Some(at(0)),
@@ -383,17 +383,27 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
     );
     assert_eq!(
         with(&ours, &attached, 40, showing(&session()), 40),
-        Action::Update(Update::Offer(Offer::Ours {
+        Action::Update(Update::OfferOurs {
             session: session(),
-            started_at: at(0)
-        }))
+            started_at: at(0),
+            seen_at: at(40)
+        })
     );
     assert_eq!(
         code(with(&ours, &attached, 40, ready(), 40)),
         (Code::CobrowseNotConfirmed, Wait::Final)
     );
     assert_eq!(
-        with(&known(), &attached, 40, ready(), 40),
+        code(with(&known(), &attached, 40, ready(), 40)),
+        (Code::CobrowseNotConfirmed, Wait::Final),
+        "another escalation's session that was never shown may still come"
+    );
+    let seen = Cobrowse {
+        seen_at: Some(at(5)),
+        ..attached
+    };
+    assert_eq!(
+        with(&known(), &seen, 40, ready(), 40),
         Action::Update(Update::ForgetSession),
         "another escalation's session that has ended is not ours to miss"
     );
