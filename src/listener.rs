@@ -14,10 +14,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// From the first byte (or the end of the request before) to the end of the header.
-const HEADER_WITHIN: Duration = Duration::from_secs(30);
+/// From the accept (or the end of the request before) to the end of the header. Shorter than the 5 s that PagerDuty
+/// waits: whoever connects and says nothing keeps nobody else out for longer.
+const HEADER_WITHIN: Duration = Duration::from_secs(3);
 /// More connections wait in the kernel's queue.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: usize = 2048;
 /// After the stop, requests under way get this long.
 const GRACE: Duration = Duration::from_secs(5);
 /// When the process has no descriptor left, accepting fails at once, again and again.

@@ -16,10 +16,11 @@ pub const DEAD_QUEUE: &str = "escalations.dead";
 /// Routing key of the dead letters on [`EXCHANGE`].
 pub const DEAD_KEY: &str = "dead";
 
-/// How often a message of the lanes may come back before the broker dead-letters it: a guard against a message
-/// that kills its worker, not a retry budget. Not lower, because a crash counts against every message that the
-/// worker held.
-pub const DELIVERY_LIMIT: i64 = 20;
+/// How often a message of the lanes may come back before the broker dead-letters it: the last guard against one that
+/// goes round for ever, not a retry budget. Every lost connection counts against every message that was sent ahead,
+/// worked on or not, so that a low number buries innocent ones in a night of flapping links; a message that ends its
+/// workers is found by the ledger long before.
+pub const DELIVERY_LIMIT: i64 = 1000;
 
 /// The dead queue's delivery limit: none in effect.
 ///

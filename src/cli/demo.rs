@@ -162,7 +162,7 @@ impl Stage {
         };
         let admin = &self.worker.as_ref().unwrap_or(&self.ingress).admin;
         format!(
-            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {}\n",
+            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {} (until it ends)\n",
             arguments.incidents,
             checked.at,
             self.simulator.genesys_url(),

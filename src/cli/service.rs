@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,7 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
     let draining = CancellationToken::new();
     let closing = CancellationToken::new();
     let (work, service) = (TaskTracker::new(), TaskTracker::new());
+    let left = Arc::new(AtomicUsize::new(0));
     let admin_at = admin.as_ref().and_then(|l| l.address().ok());
     if let Some(listener) = admin {
         let routes = admin::routes(Admin {
@@ -76,7 +78,8 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
     }
     if let Some(ledger) = ledger {
         let pool = pool(&settings, broker.clone(), ledger, telemetry.clone())?;
-        work.spawn(pool.run(draining.clone()));
+        let (draining, left) = (draining.clone(), left.clone());
+        work.spawn(async move { left.store(pool.run(draining).await, Ordering::Relaxed) });
     }
     tracing::info!(
         event = "started",
@@ -101,7 +104,12 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         tracing::info!(event = "stopped");
     };
     tokio::select! {
-        () = drained => Ok(()),
+        () = drained => match left.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            left => Err(Failure::failed(format!(
+                "{left} escalations did not end within worker.drain_timeout; the broker delivers them again"
+            ))),
+        },
         signal = signals.first() => {
             tracing::warn!(event = "drain.cut_short", signal);
             Err(Failure::Failed("escalator: a second signal cut the drain short; the broker will deliver again what was in hand".to_owned()))

@@ -120,7 +120,7 @@ impl Code {
                 "put the conversation id into the alert's custom details under one of escalation.conversation_fields"
             }
             Self::NoAlert => {
-                "the incident was opened by hand or without an alert: start the escalation with POST /escalations instead"
+                "the incident was opened by hand or without an alert, so nothing says which conversation it is about"
             }
             Self::AlertNeverHydrated => {
                 "look at the alert in PagerDuty; when its details are there, replay"

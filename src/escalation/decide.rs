@@ -115,6 +115,20 @@ pub enum Call {
 }
 
 impl Call {
+    /// Whether it asks a vendor, and not only the ledger or a token that is at hand.
+    #[must_use]
+    pub fn asks_a_vendor(&self) -> bool {
+        match self {
+            Self::GetToken | Self::ClaimConversation => false,
+            Self::FindContext
+            | Self::ReadConversation(_)
+            | Self::CreateSession
+            | Self::AttachMedia(_)
+            | Self::LookUpNote
+            | Self::WriteNote => true,
+        }
+    }
+
     /// The step that it belongs to.
     #[must_use]
     pub fn step(&self) -> Step {

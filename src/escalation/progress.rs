@@ -71,7 +71,14 @@ pub struct Progress {
     /// Set when the question "which session" is settled: ours is proven to be there, or another one is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offer>,
-    /// How often in a row it could not go on, whatever the reason; back to 0 with every step that succeeds.
+    /// Not to be worked on before this time: a wait that was promised, to a vendor or to the schedule. A second message of
+    /// the same escalation keeps it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// At which step it last could not go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up_at: Option<Step>,
+    /// How often in a row it could not go on, whatever the reason; back to 0 when that step, or a later one, succeeds.
     #[serde(default)]
     pub setbacks: u32,
     /// The write of the note.

@@ -44,7 +44,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records progress under both claims, in one transaction, and says whether the incident was resolved meanwhile.
     async fn record(&self, record: Record) -> Result<Recorded, Error>;
 
-    /// Prolongs the leases of both claims.
+    /// Prolongs the leases of both claims. A claim that was given back cannot be prolonged: whoever asks too late must
+    /// not lock out the next one.
     async fn renew(
         &self,
         held: &Held,
@@ -88,6 +89,8 @@ pub struct ClaimRequest {
     pub owner: String,
     /// For how long.
     pub lease: Duration,
+    /// How old an escalation may grow.
+    pub expires_after: Duration,
 }
 
 /// The answer to a claim.
@@ -135,6 +138,8 @@ pub struct Granted {
     pub occurred_at: Timestamp,
     /// When the incident was last resolved.
     pub resolved_at: Option<Timestamp>,
+    /// How many leases of it ended without being given back.
+    pub takeovers: u32,
     /// The lease before this one ended without being given back: its worker crashed, hung, or lost the ledger.
     pub recovered: bool,
 }

@@ -8,6 +8,7 @@ CREATE TABLE escalations (
     owner       TEXT,               -- NULL: nobody holds it
     lease_until INTEGER NOT NULL,   -- 0: given back
     attempts    INTEGER NOT NULL DEFAULT 0,
+    takeovers   INTEGER NOT NULL DEFAULT 0,  -- leases that ended without being given back
     accepted_at INTEGER NOT NULL,
     occurred_at INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,

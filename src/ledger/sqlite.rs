@@ -62,14 +62,15 @@ impl Ledger for Sqlite {
                 let until = now_ms() + millis(lease);
                 fenced(
                     t,
-                    "UPDATE escalations SET lease_until = ?3 WHERE key = ?1 AND epoch = ?2 AND state = 'open'",
+                    "UPDATE escalations SET lease_until = ?3 WHERE key = ?1 AND epoch = ?2 AND state = 'open' AND owner IS NOT NULL",
                     params![held.key.as_str(), number(held.epoch), until],
                 )?;
                 match conversation {
                     None => Ok(()),
                     Some(c) => fenced(
                         t,
-                        "UPDATE conversations SET lease_until = ?3 WHERE conversation_id = ?1 AND epoch = ?2",
+                        "UPDATE conversations SET lease_until = ?3
+                         WHERE conversation_id = ?1 AND epoch = ?2 AND holder IS NOT NULL",
                         params![c.conversation.as_str(), number(c.epoch), until],
                     ),
                 }

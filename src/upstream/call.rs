@@ -78,6 +78,19 @@ impl Operation {
         }
     }
 
+    /// What its failure without an answer costs.
+    fn cost(self) -> Cost {
+        match self {
+            Self::CreateSession | Self::AttachMedia | Self::WriteNote => Cost::Attempt,
+            Self::Token
+            | Self::ReadConversation
+            | Self::ReadAlerts
+            | Self::ReadNotes
+            | Self::ReadAbilities
+            | Self::ReadSubscriptions => Cost::Free,
+        }
+    }
+
     /// Whom it asks.
     #[must_use]
     pub fn vendor(self) -> Vendor {
@@ -167,41 +180,37 @@ impl CallError {
     }
 
     /// What follows from the failure. The one table from a call's end to what happens next.
+    ///
+    /// Only a write that was sent spends an attempt: it may be what the message asks for that the vendor stumbles over. A
+    /// read that fails proves nothing about the message, and a look-up behind an open intent must go on until it is
+    /// answered.
     #[must_use]
-    pub fn setback(&self, vendor: Vendor) -> Setback {
+    pub fn setback(&self, operation: Operation) -> Setback {
+        let vendor = operation.vendor();
         let reason = self.to_string();
-        match self {
-            Self::NotSent(_) => Setback {
-                code: vendor.unavailable(),
-                reason,
-                wait: Wait::Backoff {
-                    at_least: None,
-                    cost: Cost::Free,
-                },
-            },
-            Self::Throttled { retry_after, .. } => Setback {
-                code: vendor.throttled(),
-                reason,
-                wait: Wait::Backoff {
-                    at_least: Some(retry_after.unwrap_or(THROTTLED_DEFAULT)),
-                    cost: Cost::Free,
-                },
-            },
-            Self::SetUp { code, .. } => Setback {
-                code: *code,
-                reason,
-                wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
-            },
-            Self::Refused { code, .. } => Setback::last(*code, reason),
-            Self::Conflict(_) => Setback::failed(vendor.unavailable(), reason),
-            Self::Unknown { retry_after, .. } => Setback {
-                code: vendor.unavailable(),
-                reason,
-                wait: Wait::Backoff {
-                    at_least: *retry_after,
-                    cost: Cost::Attempt,
-                },
-            },
+        let (code, at_least, cost) = match self {
+            Self::SetUp { code, .. } => {
+                return Setback {
+                    code: *code,
+                    reason,
+                    wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
+                };
+            }
+            Self::Refused { code, .. } => return Setback::last(*code, reason),
+            Self::NotSent(_) => (vendor.unavailable(), None, Cost::Free),
+            Self::Throttled { retry_after, .. } => {
+                let wait = retry_after.unwrap_or(THROTTLED_DEFAULT);
+                (vendor.throttled(), Some(wait), Cost::Free)
+            }
+            Self::Conflict(_) => (vendor.unavailable(), None, operation.cost()),
+            Self::Unknown { retry_after, .. } => {
+                (vendor.unavailable(), *retry_after, operation.cost())
+            }
+        };
+        Setback {
+            code,
+            reason,
+            wait: Wait::Backoff { at_least, cost },
         }
     }
 }

@@ -67,6 +67,11 @@ impl Http {
         })
     }
 
+    /// The longest that a call may take, with everything that belongs to it.
+    pub(super) fn call_timeout(&self) -> Duration {
+        self.config.call_timeout
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -155,14 +160,23 @@ fn root_cause(error: &reqwest::Error) -> String {
     clip(&cause.to_string())
 }
 
-/// Cuts a foreign text to a length that fits a log line and takes the line breaks out.
+/// Makes a foreign text fit for a log line: no line breaks, no great length, and no link, for a vendor's message may quote
+/// what it refuses.
 pub(super) fn clip(text: &str) -> String {
-    let mut clipped: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MESSAGE_CAP)
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            if word.contains("://") {
+                "(a link)"
+            } else {
+                word
+            }
+        })
         .collect();
-    if clipped.len() < text.len() && clipped.chars().count() == MESSAGE_CAP {
+    let text = words.join(" ");
+    let mut clipped: String = text.chars().take(MESSAGE_CAP).collect();
+    if clipped.len() < text.len() {
         clipped.push('…');
     }
     clipped
@@ -219,5 +233,20 @@ impl Reply {
                 e.column()
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_text_is_one_short_line_without_a_link() {
+        let text = "bad note:\nCobrowse session ready: https://join.example/secret (x)\u{7}\tend";
+        assert_eq!(
+            clip(text),
+            "bad note: Cobrowse session ready: (a link) (x) end"
+        );
+        assert_eq!(clip(&"é".repeat(1000)).chars().count(), MESSAGE_CAP + 1);
     }
 }

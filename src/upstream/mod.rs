@@ -5,6 +5,7 @@
 //! is the worker's.
 
 mod call;
+mod gate;
 mod genesys;
 mod http;
 mod pagerduty;

@@ -27,6 +27,12 @@ const AT_A_STRETCH: Duration = Duration::from_secs(100);
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
 const CLAIM_LOST: Duration = Duration::from_secs(3);
 
+/// More leases than this that ended without being given back, and the message is taken for what ends its workers. The
+/// broker's own count does not see it: a message whose claim is still held goes on as a new copy.
+const TAKEOVERS_MAX: u32 = 10;
+/// A message that comes this much before its time has come in time; the broker's clock is another one.
+const EARLY: Duration = Duration::from_millis(500);
+
 /// How an attempt ended.
 pub(super) enum Ended {
     /// The escalation has ended, and the ledger knows.
@@ -79,6 +85,7 @@ pub(super) struct Attempt<'a> {
     pub(super) resolved_at: Option<Timestamp>,
     accepted_at: Timestamp,
     occurred_at: Timestamp,
+    takeovers: u32,
     attempts: u32,
     history: Vec<Entry>,
     began: Instant,
@@ -109,6 +116,7 @@ impl<'a> Attempt<'a> {
             resolved_at: granted.resolved_at,
             accepted_at: granted.accepted_at,
             occurred_at: granted.occurred_at,
+            takeovers: granted.takeovers,
             attempts: granted.attempts,
             history: Vec::new(),
             began: Instant::now(),
@@ -147,6 +155,9 @@ impl<'a> Attempt<'a> {
 
     /// Runs until the escalation has ended or cannot go on now.
     pub(super) async fn run(&mut self, stop: &CancellationToken) -> Ended {
+        if let Some(ended) = self.before_anything().await {
+            return ended;
+        }
         loop {
             if stop.is_cancelled() {
                 return self.hand_back().await;
@@ -164,8 +175,12 @@ impl<'a> Attempt<'a> {
                     let step = call.step();
                     self.story.step = Some(step.as_str());
                     let began = Instant::now();
+                    let asked_a_vendor = call.asks_a_vendor();
                     let result = self.call(call).await;
                     self.tell_step(step, began, &result);
+                    if result.is_ok() && !asked_a_vendor {
+                        continue;
+                    }
                     (step, result)
                 }
                 Action::WaitUntil { step, until } => {
@@ -174,7 +189,7 @@ impl<'a> Attempt<'a> {
                 Action::Stop(step, setback) => (step, Err(Stopped::Setback(setback))),
             };
             match result {
-                Ok(()) => self.progress.setbacks = 0,
+                Ok(()) => self.went_on(step),
                 Err(stopped) => {
                     if let Some(ended) = self.stopped(step, stopped, stop).await {
                         return ended;
@@ -182,6 +197,43 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
+    }
+
+    /// A step has succeeded: what held it, or an earlier one, up is over.
+    fn went_on(&mut self, step: Step) {
+        if self
+            .progress
+            .held_up_at
+            .is_none_or(|held_up| step >= held_up)
+        {
+            self.progress.setbacks = 0;
+            self.progress.held_up_at = None;
+        }
+    }
+
+    /// What keeps this escalation from being worked on at all, now that it is ours.
+    async fn before_anything(&mut self) -> Option<Ended> {
+        if self.takeovers > TAKEOVERS_MAX {
+            let reason = format!(
+                "{} workers in a row ended while they worked on it: it may be what ends them",
+                self.takeovers
+            );
+            return Some(self.die(Step::Context, Code::Internal, reason).await);
+        }
+        let not_before = self.progress.not_before.take()?;
+        let left = Duration::try_from(not_before.duration_since(Timestamp::now())).ok()?;
+        if left < EARLY {
+            return None;
+        }
+        self.progress.not_before = Some(not_before);
+        // A second message of this escalation, or one that was delivered again: the promise to wait is the same.
+        self.story.outcome = "later";
+        self.story.reason = Some("its time has not come yet".to_owned());
+        Some(match self.release().await {
+            Ok(()) => Ended::Later(left),
+            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
+            Err(error) => self.ledger_away(&error),
+        })
     }
 
     fn decide(&self) -> Action {
@@ -262,6 +314,13 @@ impl<'a> Attempt<'a> {
         self.note_look = None;
         let setback = match stopped {
             Stopped::Setback(setback) => setback,
+            // It will not become readable by itself; a person has to look.
+            Stopped::Ledger(error @ Error::Corrupt(_)) => {
+                return Some(
+                    self.die(step, Code::LedgerUnreadable, error.to_string())
+                        .await,
+                );
+            }
             Stopped::Ledger(error) => return Some(self.ledger_away(&error)),
             Stopped::InOtherHands(delay) => {
                 // Where it is only the conversation that others hold, our own claim is given back.
@@ -273,6 +332,7 @@ impl<'a> Attempt<'a> {
         let (next, attempts) = schedule.next(setback.wait, self.attempts, self.progress.setbacks);
         if let Wait::Backoff { cost, .. } = setback.wait {
             self.progress.setbacks += 1;
+            self.progress.held_up_at = Some(step);
             let cost = match cost {
                 Cost::Attempt => "",
                 Cost::Free => ", at no cost of an attempt",
@@ -298,6 +358,7 @@ impl<'a> Attempt<'a> {
                 self.story.outcome = "later";
                 self.story.code = Some(setback.code);
                 self.story.reason = Some(setback.reason);
+                self.progress.not_before = Timestamp::now().checked_add(delay).ok();
                 Some(match self.release().await {
                     Ok(()) => Ended::Later(delay),
                     Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),

@@ -87,9 +87,9 @@ impl Pool {
 
     /// Works until `stop`, then drains in two phases. First it stops taking: what the broker had sent ahead goes back.
     /// Then what is in hand may finish, for half of the time; for the other half it is asked to give itself back at its
-    /// next step, which costs no attempt. When this returns, no request of ours is under way, unless the time was not
-    /// enough; then the broker delivers again what was left.
-    pub async fn run(self, stop: CancellationToken) {
+    /// next step, which costs no attempt. Returns how much was left in hand all the same: of that, requests may be under
+    /// way, and the broker delivers it again.
+    pub async fn run(self, stop: CancellationToken) -> usize {
         let lanes = TaskTracker::new();
         for lane in Lane::ALL {
             lanes.spawn(take(
@@ -116,6 +116,7 @@ impl Pool {
             let _ = timeout(half, self.shared.tasks.wait()).await;
         }
         telemetry.drain_phase("finish_or_give_back", began.elapsed(), in_hand());
+        in_hand()
     }
 }
 
@@ -196,7 +197,7 @@ impl Shared {
             Ok(disposition) => self.settle(message.lane, delivery, disposition).await,
             Err(error) => {
                 tracing::error!(event = "worker.panicked", incident = %message.incident_id, %error);
-                // A rejection counts: should it panic every time, the delivery limit ends it in the dead letters.
+                // Its claim is not given back, which counts as a takeover: should it panic every time, the ledger ends it.
                 let _ = delivery.reject().await;
             }
         }

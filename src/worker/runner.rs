@@ -1,7 +1,7 @@
 //! One delivery: claims the escalation, lets [`attempt`](super::attempt) do what can be done, and says what is to
 //! become of the message.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -129,6 +129,7 @@ impl Runner {
                 occurred_at: message.event.occurred_at,
                 owner: self.config.owner.clone(),
                 lease: self.config.lease,
+                expires_after: self.config.bounds.expires_after,
             })
             .await;
         match claim {
@@ -148,6 +149,18 @@ impl Runner {
                 story.key = Some(key);
                 story.code = Some(Code::InOtherHands);
                 Disposition::Later(jittered(free_in.min(IN_OTHER_HANDS)))
+            }
+            Ok(Claim::Waits { key, earlier })
+                if Timestamp::now().duration_since(message.accepted_at) >= self.expires_after() =>
+            {
+                let code = Code::Expired;
+                let reason =
+                    format!("older than escalation.expires_after; {earlier} has not ended");
+                story.outcome = "dead";
+                story.key = Some(key.clone());
+                story.code = Some(code);
+                story.reason = Some(reason.clone());
+                self.letter(message, start, key, code, reason, 0).await
             }
             Ok(Claim::Waits { key, earlier }) => {
                 story.outcome = "later";
@@ -192,6 +205,7 @@ impl Runner {
         story.key = Some(key.clone());
         story.epoch = granted.held.epoch;
         story.recovered = granted.recovered;
+        story.attempts = granted.attempts;
         let lease = Lease::keep(
             self.ledger.clone(),
             granted.held.clone(),
@@ -210,6 +224,10 @@ impl Runner {
                     .await
             }
         }
+    }
+
+    fn expires_after(&self) -> SignedDuration {
+        SignedDuration::try_from(self.config.bounds.expires_after).unwrap_or(SignedDuration::MAX)
     }
 
     /// The dead letter of an escalation that the ledger holds as dead.

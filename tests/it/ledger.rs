@@ -26,6 +26,8 @@ use jiff::Timestamp;
 
 /// Longer than any test: a lease that does not end.
 const LONG: Duration = Duration::from_secs(600);
+/// Older than this no escalation of these tests is, whose times are of some other year.
+const NEVER: Duration = Duration::from_secs(3_000_000_000);
 /// A lease that is meant to end.
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -39,6 +41,8 @@ macro_rules! suite {
                 what_was_given_back_is_granted_at_once_and_not_as_recovered
                 epochs_only_grow
                 a_renewed_lease_outlives_its_first_span
+                what_was_given_back_cannot_be_renewed
+                every_lease_that_was_not_given_back_is_counted
                 an_old_epoch_can_write_nothing
                 whoever_has_ended_it_can_write_nothing_more
                 an_ended_escalation_says_how_it_ended
@@ -63,6 +67,7 @@ macro_rules! suite {
                 a_reopening_is_a_generation_of_its_own_however_often_it_is_delivered
                 a_reopening_waits_for_an_earlier_generation_that_is_open
                 an_earlier_generation_never_waits_for_a_later_one
+                a_reopening_does_not_wait_for_one_that_nobody_holds_and_that_is_too_old
                 the_latest_resolution_counts_whatever_the_order
                 a_resolution_is_seen_by_every_answer
                 a_resolution_is_of_one_incident_only
@@ -123,6 +128,7 @@ fn first(incident: &IncidentId) -> ClaimRequest {
         occurred_at: at(0),
         owner: "it/1".to_owned(),
         lease: LONG,
+        expires_after: NEVER,
     }
 }
 

@@ -13,6 +13,7 @@ mod patience;
 mod refusals;
 mod secrecy;
 mod sharing;
+mod together;
 mod verifying;
 
 use std::time::Duration;

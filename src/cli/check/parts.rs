@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::broker::{self, Broker};
 use crate::ledger::{Inspected, Sqlite};
 use crate::settings::{DatabaseUrl, Role, Settings, Starts};
-use crate::upstream::{CallError, Genesys, PagerDuty, Subscription, Vendor};
+use crate::upstream::{CallError, Genesys, Operation, PagerDuty, Subscription};
 
 /// The path that PagerDuty has to send to.
 const WEBHOOK_PATH: &str = "/webhooks/pagerduty";
@@ -115,7 +115,7 @@ pub(super) async fn ledger(settings: &Settings) -> Result<Vec<Finding>, Failure>
 pub(super) async fn genesys(genesys: &Genesys) -> Vec<Finding> {
     vec![match genesys.ensure_token().await {
         Ok(()) => Finding::ok("genesys", format!("{} gives a token", genesys.at())),
-        Err(error) => call_failed("genesys", genesys.at().as_str(), Vendor::Genesys, &error),
+        Err(error) => call_failed("genesys", genesys.at().as_str(), Operation::Token, &error),
     }]
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn pagerduty(pagerduty: &PagerDuty) -> Vec<Finding> {
         Err(error) => call_failed(
             "pagerduty",
             pagerduty.at().as_str(),
-            Vendor::PagerDuty,
+            Operation::ReadAbilities,
             &error,
         ),
     }]
@@ -235,8 +235,8 @@ fn subscription(one: &Subscription, starts: &Starts) -> Vec<Finding> {
     findings
 }
 
-fn call_failed(part: &'static str, at: &str, vendor: Vendor, error: &CallError) -> Finding {
-    let hint = error.setback(vendor).code.hint();
+fn call_failed(part: &'static str, at: &str, operation: Operation, error: &CallError) -> Finding {
+    let hint = error.setback(operation).code.hint();
     let text = format!("{at}: {error}");
     match error {
         CallError::NotSent(_) | CallError::Unknown { .. } | CallError::Throttled { .. } => {

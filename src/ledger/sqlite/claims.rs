@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::writer::unavailable;
 use super::{from_json, millis, now_ms, number, resolved_at, timestamp, to_json};
-use crate::escalation::{Cobrowse, ConversationId, End, IncidentId, Key, Progress, Trigger};
+use crate::escalation::{Cobrowse, ConversationId, End, Key, Progress, Trigger};
 use crate::ledger::{
     Claim, ClaimRequest, ConversationClaim, Error, Granted, Held, HeldConversation,
 };
@@ -21,6 +21,7 @@ struct Row {
     occurred_at: i64,
     progress: String,
     ending: Option<String>,
+    takeovers: u32,
 }
 
 pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim, Error> {
@@ -28,7 +29,7 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
     let key = resolve_key(t, request)?;
     let row = t
         .prepare_cached(
-            "SELECT state, epoch, owner, lease_until, attempts, accepted_at, occurred_at, progress, ending
+            "SELECT state, epoch, owner, lease_until, attempts, accepted_at, occurred_at, progress, ending, takeovers
              FROM escalations WHERE key = ?1",
         )
         .and_then(|mut s| {
@@ -43,6 +44,7 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
                     occurred_at: r.get(6)?,
                     progress: r.get(7)?,
                     ending: r.get(8)?,
+                    takeovers: r.get(9)?,
                 })
             })
             .optional()
@@ -69,7 +71,7 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
         .as_ref()
         .map_or(request.occurred_at.as_millisecond(), |r| r.occurred_at);
     if let Trigger::Reopened { .. } = request.trigger
-        && let Some(earlier) = earlier_open(t, &request.incident, &key, occurred_at)?
+        && let Some(earlier) = earlier_open(t, request, &key, occurred_at, now)?
     {
         return Ok(Claim::Waits { key, earlier });
     }
@@ -78,7 +80,9 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
     let (epoch, progress) = match &row {
         Some(row) => {
             t.prepare_cached(
-                "UPDATE escalations SET epoch = epoch + 1, owner = ?2, lease_until = ?3 WHERE key = ?1",
+                "UPDATE escalations
+                 SET takeovers = takeovers + (owner IS NOT NULL), epoch = epoch + 1, owner = ?2, lease_until = ?3
+                 WHERE key = ?1",
             )
             .and_then(|mut s| s.execute(params![key.as_str(), request.owner, until]))
             .map_err(unavailable)?;
@@ -121,6 +125,9 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
             None => request.accepted_at,
         },
         occurred_at: timestamp(occurred_at)?,
+        takeovers: row
+            .as_ref()
+            .map_or(0, |r| r.takeovers + u32::from(r.owner.is_some())),
         recovered: row.is_some_and(|r| r.owner.is_some()),
     })))
 }
@@ -142,22 +149,34 @@ fn resolve_key(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Key, Error
     }
 }
 
+/// An earlier generation that has not ended. One that nobody holds and that is older than any escalation may grow has
+/// lost its message, and is waited for no longer.
 fn earlier_open(
     t: &Transaction<'_>,
-    incident: &IncidentId,
+    request: &ClaimRequest,
     key: &Key,
     occurred_at: i64,
+    now: i64,
 ) -> Result<Option<Key>, Error> {
     let earlier: Option<String> = t
         .prepare_cached(
             "SELECT key FROM escalations
              WHERE incident_id = ?1 AND occurred_at <= ?2 AND key <> ?3 AND state = 'open'
+               AND (lease_until > ?4 OR accepted_at > ?5)
              ORDER BY occurred_at LIMIT 1",
         )
         .and_then(|mut s| {
-            s.query_row(params![incident.as_str(), occurred_at, key.as_str()], |r| {
-                r.get(0)
-            })
+            let oldest = now.saturating_sub(millis(request.expires_after));
+            s.query_row(
+                params![
+                    request.incident.as_str(),
+                    occurred_at,
+                    key.as_str(),
+                    now,
+                    oldest
+                ],
+                |r| r.get(0),
+            )
             .optional()
         })
         .map_err(unavailable)?;

@@ -13,6 +13,7 @@ use url::Url;
 
 use self::token::{Credentials, TokenCache};
 use super::call::CallError;
+use super::gate::Gate;
 use super::http::Http;
 use crate::escalation::{Conversation, ConversationId, SessionId, SessionLink};
 
@@ -42,6 +43,7 @@ pub struct Genesys {
     http: Http,
     api: Url,
     tokens: Arc<TokenCache>,
+    gate: Arc<Gate>,
 }
 
 impl Genesys {
@@ -60,6 +62,7 @@ impl Genesys {
             http,
             api: config.api_url,
             tokens: Arc::new(tokens),
+            gate: Arc::default(),
         }
     }
 

@@ -82,9 +82,27 @@ pub(super) async fn attach_media(
     Ok(())
 }
 
+/// One call, with everything that belongs to it, within one deadline: an intent names that deadline, and nothing may be
+/// sent after it.
+async fn call(
+    genesys: &Genesys,
+    operation: Operation,
+    method: Method,
+    url: Url,
+    body: Option<&Value>,
+) -> Result<Reply, CallError> {
+    genesys.gate.pass()?;
+    let within = genesys.http.call_timeout();
+    let whole = Box::pin(with_token(genesys, operation, method, url, body));
+    tokio::time::timeout(within, whole)
+        .await
+        .unwrap_or_else(|_| Err(CallError::unknown(format!("not done within {within:?}"))))
+        .map_err(|error| genesys.gate.heed(error))
+}
+
 /// Sends with a token, and once more with a new one after a 401: the token may have been revoked. A 401 is a refusal
 /// before any effect, so that this is safe for writes too.
-async fn call(
+async fn with_token(
     genesys: &Genesys,
     operation: Operation,
     method: Method,

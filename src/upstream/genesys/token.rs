@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::super::call::{CallError, Operation};
+use super::super::gate::Gate;
 use super::super::http::Http;
 use super::errors;
 
@@ -40,6 +41,7 @@ impl Token {
 pub(super) struct TokenCache {
     http: Http,
     credentials: Credentials,
+    gate: Gate,
     state: Mutex<State>,
 }
 
@@ -47,7 +49,15 @@ pub(super) struct TokenCache {
 struct State {
     token: Option<Token>,
     serial: u64,
-    refused: Option<(Instant, CallError)>,
+    failed: Option<Failed>,
+}
+
+/// The last fetch, if it failed.
+struct Failed {
+    at: Instant,
+    /// Whoever comes before this time hears it too.
+    holds_until: Instant,
+    error: CallError,
 }
 
 impl std::fmt::Debug for TokenCache {
@@ -67,21 +77,28 @@ impl TokenCache {
         Self {
             http,
             credentials,
+            gate: Gate::default(),
             state: Mutex::default(),
         }
     }
 
-    /// The token. Whoever comes while one is being fetched waits for that one: the lock is held over the request.
+    /// The token. Whoever comes while one is being fetched waits for that one, and hears its failure too: a hundred tasks
+    /// that wait for a login host which hangs must not find that out one after the other. Cancel-safe.
     pub(super) async fn get(&self) -> Result<Token, CallError> {
+        let came = Instant::now();
         let mut state = self.state.lock().await;
         let now = Instant::now();
         if let Some(token) = state.token.as_ref().filter(|token| now < token.renew_at) {
             return Ok(token.clone());
         }
-        if let Some((until, error)) = state.refused.as_ref().filter(|(until, _)| now < *until) {
-            tracing::trace!(?until, "still refused");
-            return Err(error.clone());
+        if let Some(failed) = state
+            .failed
+            .as_ref()
+            .filter(|f| came < f.at || now < f.holds_until)
+        {
+            return Err(failed.error.clone());
         }
+        self.gate.pass()?;
         match self.fetch().await {
             Ok(answer) => {
                 let lifetime = answer
@@ -95,14 +112,19 @@ impl TokenCache {
                     renew_at: now + life,
                 };
                 state.token = Some(token.clone());
-                state.refused = None;
+                state.failed = None;
                 Ok(token)
             }
             Err(error) => {
-                if matches!(error, CallError::SetUp { .. }) {
-                    // From the answer on: the next question comes no sooner after it.
-                    state.refused = Some((Instant::now() + REFUSAL_HOLDS, error.clone()));
-                }
+                let error = self.gate.heed(error);
+                // From the answer on: the next question comes no sooner after it.
+                let at = Instant::now();
+                let refused = matches!(error, CallError::SetUp { .. });
+                state.failed = Some(Failed {
+                    at,
+                    holds_until: if refused { at + REFUSAL_HOLDS } else { at },
+                    error: error.clone(),
+                });
                 Err(error)
             }
         }

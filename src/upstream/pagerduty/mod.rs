@@ -13,6 +13,7 @@ use url::Url;
 pub use self::account::Subscription;
 pub use self::alerts::Alerts;
 use super::call::{CallError, Operation};
+use super::gate::Gate;
 use super::http::{self, Http, Reply};
 use crate::escalation::{IncidentId, Marker, NoteId};
 
@@ -36,6 +37,7 @@ pub struct PagerDutyConfig {
 pub struct PagerDuty {
     http: Http,
     config: Arc<PagerDutyConfig>,
+    gate: Arc<Gate>,
 }
 
 impl PagerDuty {
@@ -45,6 +47,7 @@ impl PagerDuty {
         Self {
             http,
             config: Arc::new(config),
+            gate: Arc::default(),
         }
     }
 
@@ -124,14 +127,15 @@ impl PagerDuty {
         operation: Operation,
         request: RequestBuilder,
     ) -> Result<Reply, CallError> {
-        let reply = self
-            .http
-            .send(operation, request, errors::REQUEST_ID)
-            .await?;
-        if reply.status.is_success() {
-            Ok(reply)
-        } else {
-            Err(errors::failure(operation, &reply))
-        }
+        self.gate.pass()?;
+        let sent = self.http.send(operation, request, errors::REQUEST_ID).await;
+        sent.and_then(|reply| {
+            if reply.status.is_success() {
+                Ok(reply)
+            } else {
+                Err(errors::failure(operation, &reply))
+            }
+        })
+        .map_err(|error| self.gate.heed(error))
     }
 }

@@ -4,33 +4,55 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use super::{Attempt, Stopped};
-use crate::escalation::{Cobrowse, End, Intent, Write};
+use crate::escalation::{Cobrowse, Code, Cost, End, Intent, Setback, Wait, Write};
 use crate::ledger::{CobrowseRecord, Error, HeldConversation, LinkChange, Record, Then};
 use crate::upstream::CallError;
 
-/// Kept free at the end of a lease when a call is started in it.
+/// For recording an intent; and so much is kept free at the end of a lease.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 
 /// Records. Every one carries all that is not recorded yet.
 impl Attempt<'_> {
-    /// An intent for a call that starts now. Not recorded yet.
+    /// An intent for a call that starts once it is recorded. Not recorded yet.
     pub(in crate::worker) fn intent(&self) -> Intent {
-        let now = Timestamp::now();
+        let deadline = Timestamp::now()
+            .checked_add(self.runner.config.call_timeout + self.margin())
+            .unwrap_or(Timestamp::MAX);
         Intent {
             epoch: self.held.epoch,
-            deadline: now
-                .checked_add(self.runner.config.call_timeout)
-                .unwrap_or(Timestamp::MAX),
+            deadline,
             absent_at: None,
         }
     }
 
     /// Makes an intent durable. Only after this may its call be made; and the claim outlasts that call.
-    pub(in crate::worker) async fn record_intent(&mut self) -> Result<(), Stopped> {
-        let config = &self.runner.config;
-        let span = config.call_timeout + LEASE_MARGIN.min(config.lease / 5);
-        self.lease.outlasts(span).await?;
-        self.record_result().await
+    ///
+    /// When it took so long that the call could end after the deadline that the intent names (a slow ledger, a process
+    /// that was stopped for a while), it is not made: whoever reads that intent relies on it.
+    pub(in crate::worker) async fn record_intent(
+        &mut self,
+        deadline: Timestamp,
+    ) -> Result<(), Stopped> {
+        let call_timeout = self.runner.config.call_timeout;
+        self.lease.outlasts(call_timeout + self.margin()).await?;
+        self.record_result().await?;
+        let ends_by = Timestamp::now().checked_add(call_timeout);
+        if ends_by.is_ok_and(|ends_by| ends_by <= deadline) {
+            return Ok(());
+        }
+        Err(Stopped::Setback(Setback::parked(
+            Code::LedgerUnavailable,
+            "the ledger took too long to record the intent; nothing was sent",
+            Wait::Backoff {
+                at_least: None,
+                cost: Cost::Free,
+            },
+        )))
+    }
+
+    /// How long recording an intent may take.
+    fn margin(&self) -> Duration {
+        LEASE_MARGIN.min(self.runner.config.lease / 5)
     }
 
     /// Makes a result durable.
@@ -44,7 +66,7 @@ impl Attempt<'_> {
         if !error.may_have_taken_effect() {
             *write = Write::Open;
         } else if let Write::Intended(intent) = write {
-            intent.deadline = intent.deadline.min(Timestamp::now());
+            intent.deadline = Timestamp::now();
         }
     }
 

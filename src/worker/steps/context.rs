@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::escalation::{Code, Context, Setback, Wait};
-use crate::upstream::{Alerts, Vendor};
+use crate::upstream::{Alerts, Operation};
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// An alert that is there and carries no conversation id is final after this; the promise is 15 s, the rest is for
@@ -33,7 +33,7 @@ async fn from_alerts(attempt: &Attempt<'_>) -> Result<Context, Stopped> {
         .pagerduty
         .alerts(&attempt.message.incident_id)
         .await
-        .map_err(|error| Stopped::Setback(error.setback(Vendor::PagerDuty)))?;
+        .map_err(|error| Stopped::Setback(error.setback(Operation::ReadAlerts)))?;
     let (code, reason, patience) = match alerts {
         Alerts::Found(context) => return Ok(context),
         Alerts::NothingInThem => (

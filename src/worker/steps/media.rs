@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::escalation::{SessionId, Step, Write};
-use crate::upstream::Vendor;
+use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// Attaches the session: intent, call, result.
@@ -15,12 +15,13 @@ pub(in crate::worker) async fn attach(
         return Ok(());
     };
     let intent = attempt.intent();
+    let deadline = intent.deadline;
     // A session of an earlier attempt, or of another escalation that crashed: attaching it is asking for it.
     attempt.progress.asked_at.get_or_insert(Timestamp::now());
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.media = Write::Intended(intent);
     }
-    attempt.record_intent().await?;
+    attempt.record_intent(deadline).await?;
     let result = attempt
         .runner
         .genesys
@@ -42,7 +43,7 @@ pub(in crate::worker) async fn attach(
         }
         Err(error) => {
             Attempt::write_failed(&mut cobrowse.media, &error);
-            Err(Stopped::Setback(error.setback(Vendor::Genesys)))
+            Err(Stopped::Setback(error.setback(Operation::AttachMedia)))
         }
     }
 }

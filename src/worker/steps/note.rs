@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::escalation::{Marker, NoteLook, NoteOutcome, NoteText, Offer, Step, Write};
-use crate::upstream::Vendor;
+use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// Writes the note: intent, call. The result is recorded with the end of the escalation, which follows at once.
@@ -33,8 +33,9 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
     }
     .render();
     let intent = attempt.intent();
+    let deadline = intent.deadline;
     attempt.progress.note = Write::Intended(intent);
-    attempt.record_intent().await?;
+    attempt.record_intent(deadline).await?;
     let result = attempt
         .runner
         .pagerduty
@@ -51,7 +52,7 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
         }
         Err(error) => {
             Attempt::write_failed(&mut attempt.progress.note, &error);
-            Err(Stopped::Setback(error.setback(Vendor::PagerDuty)))
+            Err(Stopped::Setback(error.setback(Operation::WriteNote)))
         }
     }
 }
@@ -65,7 +66,7 @@ pub(in crate::worker) async fn look_up(attempt: &mut Attempt<'_>) -> Result<(), 
         .pagerduty
         .find_note(&attempt.message.incident_id, &marker)
         .await
-        .map_err(|error| Stopped::Setback(error.setback(Vendor::PagerDuty)))?;
+        .map_err(|error| Stopped::Setback(error.setback(Operation::ReadNotes)))?;
     if found.as_ref().is_some_and(|(_, count)| *count > 1) {
         attempt
             .runner

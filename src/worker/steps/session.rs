@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::escalation::{Step, Write};
 use crate::ledger::{ConversationClaim, LinkChange};
-use crate::upstream::Vendor;
+use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// How long to wait at most for another escalation of the same conversation.
@@ -45,11 +45,12 @@ pub(in crate::worker) async fn claim(attempt: &mut Attempt<'_>) -> Result<(), St
 /// Creates a session: intent, call, result.
 pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), Stopped> {
     let intent = attempt.intent();
+    let deadline = intent.deadline;
     attempt.progress.asked_at.get_or_insert(Timestamp::now());
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.session = Write::Intended(intent);
     }
-    attempt.record_intent().await?;
+    attempt.record_intent(deadline).await?;
     let result = attempt.runner.genesys.create_session().await;
     let Some((_, cobrowse)) = &mut attempt.conversation else {
         return Ok(());
@@ -72,7 +73,7 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
         }
         Err(error) => {
             Attempt::write_failed(&mut cobrowse.session, &error);
-            Err(Stopped::Setback(error.setback(Vendor::Genesys)))
+            Err(Stopped::Setback(error.setback(Operation::CreateSession)))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Token: a credential that is refused is found out here, before anything was written.
 
-use crate::upstream::Vendor;
+use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// Sees to it that there is a valid token.
@@ -10,7 +10,7 @@ pub(in crate::worker) async fn run(attempt: &mut Attempt<'_>) -> Result<(), Stop
         .genesys
         .ensure_token()
         .await
-        .map_err(|error| Stopped::Setback(error.setback(Vendor::Genesys)))?;
+        .map_err(|error| Stopped::Setback(error.setback(Operation::Token)))?;
     attempt.token = true;
     Ok(())
 }

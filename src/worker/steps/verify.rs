@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::escalation::Survey;
-use crate::upstream::Vendor;
+use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// Reads the conversation.
@@ -17,7 +17,7 @@ pub(in crate::worker) async fn read(attempt: &mut Attempt<'_>) -> Result<(), Sto
         .genesys
         .conversation(&context.conversation)
         .await
-        .map_err(|error| Stopped::Setback(error.setback(Vendor::Genesys)))?;
+        .map_err(|error| Stopped::Setback(error.setback(Operation::ReadConversation)))?;
     attempt.survey = Some(Survey {
         conversation,
         read_at,

@@ -79,6 +79,38 @@ pub(super) async fn a_renewed_lease_outlives_its_first_span(ledger: Arc<dyn Ledg
     );
 }
 
+/// A renewal that comes late, as one that was on its way does, must not lock the next worker out.
+pub(super) async fn what_was_given_back_cannot_be_renewed(ledger: Arc<dyn Ledger>) {
+    let (incident, conversation) = (incident(), conversation());
+    let held = granted(&*ledger, first(&incident)).await.held;
+    let of_conversation = conversation_granted(&*ledger, &held, &conversation, LONG)
+        .await
+        .0;
+    let release = Then::Release {
+        conversation: Some(of_conversation.clone()),
+    };
+    ledger.record(record(&held, release)).await.unwrap();
+    let renewed = ledger.renew(&held, Some(&of_conversation), LONG).await;
+    assert!(matches!(renewed, Err(Error::Fenced)), "{renewed:?}");
+    let next = granted(&*ledger, first(&incident)).await;
+    assert!(!next.recovered);
+}
+
+pub(super) async fn every_lease_that_was_not_given_back_is_counted(ledger: Arc<dyn Ledger>) {
+    let incident = incident();
+    let one = granted(&*ledger, shortly(first(&incident))).await;
+    assert_eq!(one.takeovers, 0);
+    lease_ended().await;
+    let two = granted(&*ledger, first(&incident)).await;
+    assert_eq!((two.takeovers, two.recovered), (1, true));
+    let release = Then::Release { conversation: None };
+    ledger.record(record(&two.held, release)).await.unwrap();
+    let three = granted(&*ledger, shortly(first(&incident))).await;
+    assert_eq!((three.takeovers, three.recovered), (1, false));
+    lease_ended().await;
+    assert_eq!(granted(&*ledger, first(&incident)).await.takeovers, 2);
+}
+
 pub(super) async fn an_old_epoch_can_write_nothing(ledger: Arc<dyn Ledger>) {
     let (incident, conversation) = (incident(), conversation());
     let old = granted(&*ledger, shortly(first(&incident))).await.held;

@@ -91,6 +91,25 @@ pub(super) async fn a_reopening_waits_for_an_earlier_generation_that_is_open(
     granted(&*ledger, reopened(&incident, &third, 20)).await;
 }
 
+pub(super) async fn a_reopening_does_not_wait_for_one_that_nobody_holds_and_that_is_too_old(
+    ledger: Arc<dyn Ledger>,
+) {
+    let incident = incident();
+    let lost = granted(&*ledger, first(&incident)).await.held;
+    let young = ClaimRequest {
+        expires_after: std::time::Duration::from_secs(1),
+        ..reopened(&incident, &event(), 10)
+    };
+    let claim = ledger.claim(young.clone()).await.unwrap();
+    assert!(
+        matches!(claim, Claim::Waits { .. }),
+        "held, however old: {claim:?}"
+    );
+    let release = Then::Release { conversation: None };
+    ledger.record(record(&lost, release)).await.unwrap();
+    granted(&*ledger, young).await;
+}
+
 pub(super) async fn an_earlier_generation_never_waits_for_a_later_one(ledger: Arc<dyn Ledger>) {
     // The broker may turn them round; both waiting for each other would be for ever.
     let (incident, second, third) = (incident(), event(), event());

@@ -28,6 +28,8 @@ fn full() -> Progress {
             started_at: at(3),
         }),
         setbacks: 4,
+        not_before: None,
+        held_up_at: None,
         note: Write::Intended(Intent {
             epoch: 5,
             deadline: at(6),

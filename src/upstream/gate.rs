@@ -1,0 +1,100 @@
+//! The vendor's own word, kept for everybody: after a `Retry-After` nobody asks with that credential before its time.
+//!
+//! It is a property of the credential, not of the message that happened to hear it. Whoever comes earlier is told what the
+//! vendor said, without a request.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::call::CallError;
+
+/// What is kept when a vendor throttles and does not say for how long.
+const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
+
+/// One credential's gate.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed_until: Mutex<Option<Instant>>,
+}
+
+impl Gate {
+    /// Whether a request may go out now.
+    ///
+    /// # Errors
+    /// [`CallError::Throttled`], with what is left of the time.
+    pub(super) fn pass(&self) -> Result<(), CallError> {
+        let closed_until = *self.lock();
+        let left = closed_until
+            .map(|until| until.saturating_duration_since(Instant::now()))
+            .unwrap_or_default();
+        if left.is_zero() {
+            return Ok(());
+        }
+        Err(CallError::Throttled {
+            reason: format!(
+                "the vendor asked for patience, {:.1} s of it are left",
+                left.as_secs_f64()
+            ),
+            retry_after: Some(left),
+        })
+    }
+
+    /// Takes the vendor's word from a failure, and hands the failure on.
+    pub(super) fn heed(&self, error: CallError) -> CallError {
+        let wait = match &error {
+            CallError::Throttled { retry_after, .. } => {
+                Some(retry_after.unwrap_or(THROTTLED_DEFAULT))
+            }
+            CallError::Unknown { retry_after, .. } => *retry_after,
+            CallError::NotSent(_)
+            | CallError::SetUp { .. }
+            | CallError::Refused { .. }
+            | CallError::Conflict(_) => None,
+        };
+        if let Some(wait) = wait {
+            let until = Instant::now() + wait;
+            let mut closed_until = self.lock();
+            *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
+        }
+        error
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.closed_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttled(seconds: u64) -> CallError {
+        CallError::Throttled {
+            reason: String::new(),
+            retry_after: Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    #[test]
+    fn after_the_vendor_s_word_nobody_passes_and_a_shorter_word_does_not_shorten_it() {
+        let gate = Gate::default();
+        assert_eq!(gate.pass(), Ok(()));
+        gate.heed(throttled(100));
+        gate.heed(throttled(1));
+        let left = match gate.pass() {
+            Err(CallError::Throttled { retry_after, .. }) => retry_after,
+            Ok(()) | Err(_) => None,
+        };
+        assert!(left > Some(Duration::from_secs(98)), "{left:?}");
+    }
+
+    #[test]
+    fn a_failure_without_a_word_closes_nothing() {
+        let gate = Gate::default();
+        gate.heed(CallError::unknown("503"));
+        gate.heed(CallError::NotSent(String::new()));
+        assert_eq!(gate.pass(), Ok(()));
+    }
+}
