@@ -8,5 +8,5 @@ mod logging;
 mod metrics;
 
 pub use events::{AttemptFinished, StepFinished, UpstreamAnswered, WebhookAnswered};
-pub use logging::{LogFormat, start_logging};
+pub use logging::{Error as LoggingError, LogFormat, start_logging};
 pub use metrics::Telemetry;
