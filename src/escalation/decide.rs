@@ -4,15 +4,19 @@
 //! [`Situation`], decide again. Every crash is a return to the top of that loop with whatever the ledger holds, so
 //! the only question that each arm below must answer is: *what may already have happened if we come here again?*
 
-use jiff::{SignedDuration, Timestamp};
+mod absence;
+
+use jiff::Timestamp;
 use std::time::Duration;
 
 use super::cobrowse::Cobrowse;
 use super::code::Code;
 use super::conversation::{Agent, Conversation, choose_agent};
 use super::ids::{NoteId, SessionId};
-use super::progress::{End, Intent, Offer, Progress, Step, Write};
+use super::progress::{End, Intent, Progress, Step, Write};
 use super::retry::{Setback, Wait};
+use super::update::Update;
+use absence::{Absence, absence, after, elapsed, landed};
 
 /// While nobody is connected, the conversation is looked at again after a time between these two.
 const AGENT_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
@@ -140,85 +144,6 @@ impl Call {
             Self::AttachMedia(_) => Step::Media,
             Self::LookUpNote | Self::WriteNote => Step::Note,
         }
-    }
-}
-
-/// A conclusion to be recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
-    /// Nobody is connected yet.
-    Waiting(Timestamp),
-    /// This agent is connected.
-    Agent(Agent),
-    /// The session question is settled: another one is running.
-    OfferRunning,
-    /// The session question is settled: ours was seen in the conversation.
-    OfferOurs {
-        /// Its id.
-        session: SessionId,
-        /// When it was created.
-        started_at: Timestamp,
-        /// When it was seen.
-        seen_at: Timestamp,
-    },
-    /// Whether the first call created a session cannot be found out. Nobody can reach it, so it is asked for again.
-    SessionMayRepeat,
-    /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
-    ForgetSession,
-    /// The conversation shows the session: the call that attached it took effect, whatever became of its answer.
-    MediaFound(Timestamp),
-    /// A first look, taken after the call could still land, did not find the attachment.
-    MediaAbsent(Timestamp),
-    /// Two looks a settle time apart did not find it: the call never took effect and may be repeated.
-    MediaMayRepeat,
-    /// The note was found by its marker.
-    NoteFound(Timestamp, NoteId),
-    /// A first look did not find the note.
-    NoteAbsent(Timestamp),
-    /// Two looks a settle time apart did not find it.
-    NoteMayRepeat,
-}
-
-impl Update {
-    /// Puts the conclusion into the records.
-    pub fn apply(self, progress: &mut Progress, cobrowse: &mut Cobrowse) {
-        match self {
-            Self::Waiting(since) => progress.waiting_since = Some(since),
-            Self::Agent(agent) => progress.agent = Some(agent),
-            Self::OfferRunning => progress.offer = Some(Offer::Running),
-            Self::OfferOurs {
-                session,
-                started_at,
-                seen_at,
-            } => {
-                cobrowse.seen_at = Some(seen_at);
-                progress.offer = Some(Offer::Ours {
-                    session,
-                    started_at,
-                });
-            }
-            Self::SessionMayRepeat => {
-                cobrowse.session = Write::Open;
-                cobrowse.possible_orphans += 1;
-            }
-            Self::ForgetSession => {
-                cobrowse.session = Write::Open;
-                cobrowse.media = Write::Open;
-                cobrowse.seen_at = None;
-            }
-            Self::MediaFound(at) => cobrowse.media = Write::Done { at, result: () },
-            Self::MediaAbsent(at) => mark_absent(&mut cobrowse.media, at),
-            Self::MediaMayRepeat => cobrowse.media = Write::Open,
-            Self::NoteFound(at, id) => progress.note = Write::Done { at, result: id },
-            Self::NoteAbsent(at) => mark_absent(&mut progress.note, at),
-            Self::NoteMayRepeat => progress.note = Write::Open,
-        }
-    }
-}
-
-fn mark_absent<T>(write: &mut Write<T>, at: Timestamp) {
-    if let Write::Intended(intent) = write {
-        intent.absent_at = Some(at);
     }
 }
 
@@ -473,42 +398,6 @@ fn decide_note(note: &Write<NoteId>, situation: &Situation<'_>) -> Action {
     }
 }
 
-/// How far the proof is that a call had no effect. One look proves nothing: the request may land right after it.
-enum Absence {
-    /// The call may still land: not before this time.
-    TooEarly(Timestamp),
-    /// It is time for a (fresh) look.
-    Look,
-    /// The first look after the call could land; it began at this time.
-    Once(Timestamp),
-    /// Two looks, a settle time apart.
-    Proven,
-}
-
-fn absence(intent: &Intent, looked: Option<Timestamp>, situation: &Situation<'_>) -> Absence {
-    if let Some(until) = landed(intent, situation) {
-        return Absence::TooEarly(until);
-    }
-    let conclusive_from = match intent.absent_at {
-        None => after(intent.deadline, situation.bounds.settle),
-        Some(first) => after(first, situation.bounds.settle),
-    };
-    match (looked, intent.absent_at) {
-        (Some(at), None) if at >= conclusive_from => Absence::Once(at),
-        (Some(at), Some(_)) if at >= conclusive_from => Absence::Proven,
-        (Some(_) | None, _) if situation.now < conclusive_from => {
-            Absence::TooEarly(conclusive_from)
-        }
-        (Some(_) | None, _) => Absence::Look,
-    }
-}
-
-/// `Some(until)` while the intended call may still take effect.
-fn landed(intent: &Intent, situation: &Situation<'_>) -> Option<Timestamp> {
-    let until = after(intent.deadline, situation.bounds.settle);
-    (situation.now < until).then_some(until)
-}
-
 fn step_of(cobrowse: &Cobrowse) -> Step {
     match (&cobrowse.session, &cobrowse.media) {
         (Write::Open | Write::Intended(_), _) => Step::Session,
@@ -525,18 +414,6 @@ fn current_step(progress: &Progress) -> Step {
     } else {
         Step::Session
     }
-}
-
-/// A time and a span after it; at the end of all time, that end.
-fn after(start: Timestamp, span: Duration) -> Timestamp {
-    SignedDuration::try_from(span)
-        .ok()
-        .and_then(|span| start.checked_add(span).ok())
-        .unwrap_or(Timestamp::MAX)
-}
-
-fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

@@ -15,12 +15,13 @@ mod message;
 mod note;
 mod progress;
 mod retry;
+mod update;
 
 pub use cobrowse::Cobrowse;
 pub use code::Code;
 pub use conversation::{Agent, AgentSeen, Conversation, LiveCobrowse, choose_agent};
 pub use dead_letter::{DeadLetter, DeadLetterId, Origin as DeadLetterOrigin};
-pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, Update, decide};
+pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, decide};
 pub use ids::{
     AgentId, ConversationId, EventId, IncidentId, InvalidId, NoteId, ServiceId, SessionId,
 };
@@ -30,3 +31,4 @@ pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
 pub use note::{Marker, NoteText, Outcome as NoteOutcome, SessionLink};
 pub use progress::{Context, End, Entry, Intent, Offer, Progress, Step, Write};
 pub use retry::{Cost, Setback, Wait};
+pub use update::Update;

@@ -74,6 +74,9 @@ async fn closing_lets_acks_out_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_fails_its_worker_every_time_ends_in_the_dead_letters() {
     let vhost = Vhost::new().await;
+    // The limit as declared is far away; a policy brings it near, as an operator's would.
+    let near = serde_json::json!({"delivery-limit": 20});
+    vhost.policy("^escalations[.]high$", near).await;
     let broker = ready(&vhost).await;
     let poison = publication(Destination::Lane(Lane::High), "poison");
     broker.publisher().publish(&poison, SOON).await.unwrap();
