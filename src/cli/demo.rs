@@ -15,6 +15,7 @@ use self::report::Report;
 use self::show::Show;
 use super::exit::Failure;
 use super::service;
+use super::signals::Signals;
 use super::terminal::{print, say};
 use crate::broker::{self, Broker};
 use crate::settings::Role;
@@ -36,10 +37,11 @@ const KILLS_MAX: u32 = 8;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What you see: a simulated customer conversation breaches its SLA, PagerDuty (simulated) opens an incident and sends the
-webhook, escalator puts it on RabbitMQ, starts a cobrowse session in the conversation at Genesys (simulated), proves that
-it is there, and writes the link into the incident's notes. At the end the effects are counted where they took place, at
-the simulated vendors: one attached session and one note for each incident, or the demo fails.
+What you see: a simulated customer conversation breaches its SLA, PagerDuty (simulated) opens an incident
+and sends the webhook, escalator puts it on RabbitMQ, starts a cobrowse session in the conversation at
+Genesys (simulated), proves that it is there, and writes the link into the incident's notes. At the end
+the effects are counted where they took place, at the simulated vendors: one attached session and one
+note for each incident, or the demo fails.
 
 It needs a RabbitMQ that nobody else uses. `make demo` brings its own; otherwise AMQP_URL names one.
 
@@ -86,6 +88,8 @@ struct Stage {
 }
 
 pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(), Failure> {
+    // However it is ended, its children end with it.
+    let mut signals = Signals::listen()?;
     let settings = service::load(Role::Broker, config)?;
     let urls = settings.amqp()?.urls.clone();
     let checked = Broker::check(broker::Config {
@@ -128,11 +132,11 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
     print(&stage.heading(&arguments, &checked));
     let result = tokio::select! {
         result = stage.play(&arguments) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Failed("escalator: interrupted".to_owned())),
+        signal = signals.next() => Err(Failure::Failed(format!("escalator: ended by {signal}"))),
     };
     if arguments.stay && result.is_ok() {
         say("Everything keeps running. Ctrl-C ends it.");
-        let _ = tokio::signal::ctrl_c().await;
+        signals.next().await;
     }
     let ended = stage.end().await;
     result.and(ended)
@@ -162,7 +166,7 @@ impl Stage {
         };
         let admin = &self.worker.as_ref().unwrap_or(&self.ingress).admin;
         format!(
-            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {} (until it ends)\n",
+            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {} (while it runs; --stay keeps it)\n",
             arguments.incidents,
             checked.at,
             self.simulator.genesys_url(),

@@ -24,7 +24,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let path = if arguments.live { "live" } else { "ready" };
     let (status, body) = probe(&arguments.admin, &["health", path], WITHIN)
         .await
-        .map_err(Failure::unavailable)?;
+        .map_err(|error| {
+            Failure::unavailable(format!(
+                "nothing answers at {}: {error}; is it running, and is its admin.listen the same? (--admin)",
+                arguments.admin
+            ))
+        })?;
     print(body.trim_end());
     match status {
         200 => Ok(()),

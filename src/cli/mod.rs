@@ -6,6 +6,7 @@ mod exit;
 mod health;
 mod service;
 mod settings;
+mod signals;
 mod simulate;
 mod terminal;
 

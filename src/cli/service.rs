@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
+use super::signals::Signals;
 use crate::admin::{self, Admin};
 use crate::broker::{self, Broker};
 use crate::escalation::Bounds;
@@ -89,7 +89,7 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         admin = admin_at.map(tracing::field::display),
     );
 
-    let signal = signals.first().await;
+    let signal = signals.next().await;
     tracing::info!(event = "drain.begun", signal);
     draining.cancel();
     work.close();
@@ -110,7 +110,7 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
                 "{left} escalations did not end within worker.drain_timeout; the broker delivers them again"
             ))),
         },
-        signal = signals.first() => {
+        signal = signals.next() => {
             tracing::warn!(event = "drain.cut_short", signal);
             Err(Failure::Failed("escalator: a second signal cut the drain short; the broker will deliver again what was in hand".to_owned()))
         }
@@ -141,7 +141,9 @@ fn start_log(settings: &Settings) -> Result<(), Failure> {
 async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
     Listener::bind(address)
         .await
-        .map_err(|e| Failure::failed(format!("cannot listen on {address}: {e}")))
+        .map_err(|e| Failure::failed(format!(
+            "cannot listen on {address}: {e}; if something else has this port, change ingress.listen or admin.listen"
+        )))
 }
 
 async fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
@@ -149,9 +151,9 @@ async fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
         DatabaseUrl::Sqlite { path } => {
             let path = path.clone();
             let opened = tokio::task::spawn_blocking(move || Sqlite::open(&path)).await;
-            let ledger = opened
-                .map_err(Failure::failed)?
-                .map_err(Failure::unavailable)?;
+            let ledger = opened.map_err(Failure::failed)?.map_err(|e| {
+                Failure::unavailable(format!("{e}; check database.url, the folder and its owner"))
+            })?;
             Ok(Arc::new(ledger))
         }
         DatabaseUrl::Postgres { .. } => Err(no_postgres()),
@@ -278,27 +280,4 @@ pub(super) fn no_postgres() -> Failure {
 fn owner() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     format!("{}/{}", host.trim(), std::process::id())
-}
-
-/// SIGTERM, and Ctrl-C.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(Failure::failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(Failure::failed)?,
-        })
-    }
-
-    /// The next of them. Cancel-safe.
-    async fn first(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

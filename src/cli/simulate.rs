@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
+use super::signals::Signals;
 use super::terminal::say;
 use crate::simulator::{Config, Simulator, Subscription};
 
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// Where the simulated PagerDuty listens.
     #[arg(long, default_value = "127.0.0.1:9102")]
     pagerduty: SocketAddr,
-    /// Where the account's webhook subscription sends to. Only listed: `curl` below sends.
+    /// Where the account's webhook subscription sends to. Only listed; what is printed at the start says how to send.
     #[arg(
         long,
         value_name = "URL",
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     // The first process of a container gets no SIGTERM that it has not asked for.
-    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut signals = Signals::listen()?;
     let simulator = Simulator::start(Config {
         listen_genesys: arguments.genesys,
         listen_pagerduty: arguments.pagerduty,
@@ -38,13 +38,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         ..Config::default()
     })
     .await
-    .map_err(Failure::failed)?;
+    .map_err(|error| {
+        Failure::failed(format!(
+            "cannot listen on {} or {}: {error}; give other ones with --genesys and --pagerduty",
+            arguments.genesys, arguments.pagerduty
+        ))
+    })?;
     simulator.add_subscription(Subscription::to(&arguments.webhook_url));
     say(&welcome(&simulator, &arguments.webhook_url));
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::failed)?,
-        _ = terminated.recv() => {}
-    }
+    signals.next().await;
     simulator.stop().await;
     Ok(())
 }
@@ -60,7 +62,7 @@ To run escalator against them:
   export GENESYS_API_URL={genesys} GENESYS_CLIENT_ID={} GENESYS_CLIENT_SECRET={}
   export PAGERDUTY_API_URL={pagerduty} PAGERDUTY_API_TOKEN={} PAGERDUTY_FROM_EMAIL={}
   export PAGERDUTY_WEBHOOK_SECRETS={}
-  escalator serve
+  escalator check && escalator serve      (it needs a RabbitMQ as well: AMQP_URL)
 
 To open an incident and have its webhook sent:
 

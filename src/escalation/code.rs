@@ -67,6 +67,53 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 29] = [
+        Self::WebhookNotUnderstood,
+        Self::MessageUndecodable,
+        Self::Expired,
+        Self::NoConversationId,
+        Self::NoAlert,
+        Self::AlertNeverHydrated,
+        Self::IncidentUnknown,
+        Self::IncidentForbidden,
+        Self::NoteLimitReached,
+        Self::PagerdutyRefused,
+        Self::PagerdutyCredentials,
+        Self::PagerdutyUnavailable,
+        Self::PagerdutyThrottled,
+        Self::ConversationUnknown,
+        Self::ConversationOver,
+        Self::NoAgentConnected,
+        Self::CobrowseNotPossible,
+        Self::CobrowseNotConfirmed,
+        Self::GenesysRefused,
+        Self::GenesysCredentials,
+        Self::GenesysPermissionMissing,
+        Self::GenesysRouteUnknown,
+        Self::GenesysUnavailable,
+        Self::GenesysThrottled,
+        Self::InOtherHands,
+        Self::EarlierGenerationRuns,
+        Self::LedgerUnavailable,
+        Self::LedgerUnreadable,
+        Self::Internal,
+    ];
+
+    /// Whether work with this code waits until somebody changes something.
+    #[must_use]
+    pub fn waits_for_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::PagerdutyCredentials
+                | Self::GenesysCredentials
+                | Self::GenesysPermissionMissing
+                | Self::GenesysRouteUnknown
+                | Self::LedgerUnreadable
+                | Self::Internal
+        )
+    }
+
     /// The name, in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {

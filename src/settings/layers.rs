@@ -164,10 +164,26 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// Whether leaving the key out is a way to have a value.
+    pub(super) fn has_default(&self, key: &str) -> bool {
+        self.reference
+            .iter()
+            .any(|entry| entry.key == key && !entry.default.is_empty())
+    }
+
     fn unknown(&self, key: &str) -> Problem {
+        let by_file = key.strip_suffix("_file").filter(|of| {
+            self.reference
+                .iter()
+                .any(|entry| entry.key == *of && entry.secret)
+        });
         let advice = match self.meant(key) {
+            _ if by_file.is_some() => {
+                let variable = key.replace('.', "_").to_uppercase();
+                format!("a file with a secret is named by the variable {variable}, not here")
+            }
             Some(meant) => format!("did you mean {meant}?"),
-            None => "remove it, or look it up in the reference of settings".to_owned(),
+            None => "remove it; `escalator settings` lists all".to_owned(),
         };
         ("is not a setting".to_owned(), advice)
     }

@@ -212,11 +212,13 @@ impl<'a> Reader<'a> {
                     advice.trim_end_matches('.'),
                 );
             } else {
-                self.fault(
-                    key,
-                    "is empty",
-                    "give it a value, or leave it out altogether",
-                );
+                let has_default = self.layers.has_default(key);
+                let advice = if has_default {
+                    "give it a value, or leave it out altogether"
+                } else {
+                    "give it a value"
+                };
+                self.fault(key, "is empty", advice);
             }
         }
         value

@@ -74,6 +74,8 @@ pub struct AttemptFinished<'a> {
     pub code: Option<&'static str>,
     /// The same in words.
     pub reason: Option<&'a str>,
+    /// What to do about it, where a person has to do something.
+    pub hint: Option<&'static str>,
     /// How long it waits, if it does.
     pub delay: Option<Duration>,
     /// Attempts spent so far.
@@ -97,16 +99,30 @@ impl Telemetry {
         self.webhook_seconds
             .with_label_values(&[event.outcome])
             .observe(event.took.as_secs_f64());
-        tracing::info!(
-            event = "webhook.answered",
-            outcome = event.outcome,
-            status = event.status,
-            event_type = event.event_type,
-            incident = event.incident,
-            webhook = event.webhook,
-            reason = event.reason,
-            took_ms = millis(event.took),
-        );
+        // A 4xx is dropped by PagerDuty, a 5xx comes again: both want somebody's eye.
+        if event.status >= 400 {
+            tracing::warn!(
+                event = "webhook.answered",
+                outcome = event.outcome,
+                status = event.status,
+                event_type = event.event_type,
+                incident = event.incident,
+                webhook = event.webhook,
+                reason = event.reason,
+                took_ms = millis(event.took),
+            );
+        } else {
+            tracing::info!(
+                event = "webhook.answered",
+                outcome = event.outcome,
+                status = event.status,
+                event_type = event.event_type,
+                incident = event.incident,
+                webhook = event.webhook,
+                reason = event.reason,
+                took_ms = millis(event.took),
+            );
+        }
     }
 
     /// Counts and, at debug level, tells: the attempt's own line says what came of it.
@@ -153,26 +169,52 @@ impl Telemetry {
                 .with_label_values(&[event.code.unwrap_or("internal")])
                 .inc();
         }
-        tracing::info!(
-            event = "escalation.attempt",
-            outcome = event.outcome,
-            key = event.key,
-            incident = event.incident,
-            conversation = event.conversation,
-            agent = event.agent,
-            lane = event.lane,
-            origin = event.origin,
-            step = event.step,
-            code = event.code,
-            reason = event.reason,
-            delay_ms = event.delay.map(millis),
-            attempts = event.attempts,
-            epoch = event.epoch,
-            redelivered = event.redelivered,
-            recovered = event.recovered,
-            took_ms = millis(event.took),
-            age_ms = millis(event.age),
-        );
+        // What waits for a person is told louder than what helps itself.
+        if event.hint.is_some() {
+            tracing::warn!(
+                event = "escalation.attempt",
+                outcome = event.outcome,
+                key = event.key,
+                incident = event.incident,
+                conversation = event.conversation,
+                agent = event.agent,
+                lane = event.lane,
+                origin = event.origin,
+                step = event.step,
+                code = event.code,
+                reason = event.reason,
+                hint = event.hint,
+                delay_ms = event.delay.map(millis),
+                attempts = event.attempts,
+                epoch = event.epoch,
+                redelivered = event.redelivered,
+                recovered = event.recovered,
+                took_ms = millis(event.took),
+                age_ms = millis(event.age),
+            );
+        } else {
+            tracing::info!(
+                event = "escalation.attempt",
+                outcome = event.outcome,
+                key = event.key,
+                incident = event.incident,
+                conversation = event.conversation,
+                agent = event.agent,
+                lane = event.lane,
+                origin = event.origin,
+                step = event.step,
+                code = event.code,
+                reason = event.reason,
+                hint = event.hint,
+                delay_ms = event.delay.map(millis),
+                attempts = event.attempts,
+                epoch = event.epoch,
+                redelivered = event.redelivered,
+                recovered = event.recovered,
+                took_ms = millis(event.took),
+                age_ms = millis(event.age),
+            );
+        }
     }
 
     /// Counts a delivery taken from a lane.

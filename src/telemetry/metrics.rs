@@ -1,5 +1,6 @@
 //! Every metric of the program, with its name, unit, labels and help.
 
+use crate::escalation::{Code, Step};
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -67,6 +68,21 @@ impl Telemetry {
         registry.register(Box::new(
             prometheus::process_collector::ProcessCollector::for_self(),
         ))?;
+        let dead_letters = counter(
+            "escalator_dead_letters_total",
+            "Dead letters written, by code.",
+            &["code"],
+        )?;
+        // A counter that appears with its first event hides that event from every alert on its increase.
+        for code in Code::ALL {
+            dead_letters.with_label_values(&[code.as_str()]);
+        }
+        let duplicate_effects = counter(
+            "escalator_duplicate_effects_total",
+            "Effects found twice at a vendor. Must stay 0.",
+            &["step"],
+        )?;
+        duplicate_effects.with_label_values(&[Step::Note.as_str()]);
         Ok(Self {
             webhooks: counter(
                 "escalator_webhooks_total",
@@ -112,21 +128,13 @@ impl Telemetry {
                 &["lane"],
                 NOTE_BUCKETS,
             )?,
-            dead_letters: counter(
-                "escalator_dead_letters_total",
-                "Dead letters written, by code.",
-                &["code"],
-            )?,
+            dead_letters,
             unknown_outcomes: counter(
                 "escalator_unknown_outcomes_total",
                 "Writes whose outcome was not known, by step and by how that was settled (adopted, repeated).",
                 &["step", "settled"],
             )?,
-            duplicate_effects: counter(
-                "escalator_duplicate_effects_total",
-                "Effects found twice at a vendor. Must stay 0.",
-                &["step"],
-            )?,
+            duplicate_effects,
             in_hand,
             registry,
         })

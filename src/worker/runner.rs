@@ -206,6 +206,9 @@ impl Runner {
         story.epoch = granted.held.epoch;
         story.recovered = granted.recovered;
         story.attempts = granted.attempts;
+        let known = &granted.progress;
+        story.conversation = known.context.as_ref().map(|c| c.conversation.to_string());
+        story.agent = known.agent.as_ref().map(|agent| agent.id.to_string());
         let lease = Lease::keep(
             self.ledger.clone(),
             granted.held.clone(),
@@ -291,6 +294,10 @@ impl Runner {
             step: story.step,
             code: story.code.map(Code::as_str),
             reason: story.reason.as_deref(),
+            hint: story
+                .code
+                .filter(|code| story.outcome == "dead" || code.waits_for_a_person())
+                .map(Code::hint),
             delay: match disposition {
                 Disposition::Later(delay) => Some(*delay),
                 Disposition::Done | Disposition::Dead(_) | Disposition::HandBack => None,

@@ -13,10 +13,7 @@ const WEBHOOK_PATH: &str = "/webhooks/pagerduty";
 
 /// They loaded, or this would not have been called.
 pub(super) fn settings(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok(
-        "settings",
-        "complete, and they agree with each other",
-    )];
+    let mut findings = vec![Finding::ok("settings", "they agree with each other")];
     findings.extend(settings.warnings.iter().map(|warning| {
         Finding::warning("settings", warning, "change it, or leave it if it is meant")
     }));

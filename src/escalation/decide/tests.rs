@@ -6,7 +6,7 @@
 )]
 
 use super::*;
-use crate::escalation::{AgentId, AgentSeen, Context, ConversationId, LiveCobrowse};
+use crate::escalation::{AgentId, AgentSeen, Context, ConversationId, LiveCobrowse, Offer};
 
 const BOUNDS: Bounds = Bounds {
     settle: Duration::from_secs(5),

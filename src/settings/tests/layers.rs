@@ -153,6 +153,11 @@ fn an_unknown_key_or_section_is_a_fault_with_a_hint_when_one_is_close() {
         ),
         ("wroker = 3", "wroker", "did you mean worker?"),
         (
+            "[genesys]\nclient_secret_file = \"/run/secrets/x\"",
+            "genesys.client_secret_file",
+            "a file with a secret is named by the variable GENESYS_CLIENT_SECRET_FILE, not here",
+        ),
+        (
             "cobrowse_api = \"auto\"",
             "cobrowse_api",
             "did you mean genesys.cobrowse_api?",

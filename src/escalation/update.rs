@@ -1,0 +1,87 @@
+//! Conclusions, and what they do to the records.
+
+use jiff::Timestamp;
+
+use super::cobrowse::Cobrowse;
+use super::conversation::Agent;
+use super::ids::{NoteId, SessionId};
+use super::progress::{Offer, Progress, Write};
+
+/// A conclusion to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Nobody is connected yet.
+    Waiting(Timestamp),
+    /// This agent is connected.
+    Agent(Agent),
+    /// The session question is settled: another one is running.
+    OfferRunning,
+    /// The session question is settled: ours was seen in the conversation.
+    OfferOurs {
+        /// Its id.
+        session: SessionId,
+        /// When it was created.
+        started_at: Timestamp,
+        /// When it was seen.
+        seen_at: Timestamp,
+    },
+    /// Whether the first call created a session cannot be found out. Nobody can reach it, so it is asked for again.
+    SessionMayRepeat,
+    /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
+    ForgetSession,
+    /// The conversation shows the session: the call that attached it took effect, whatever became of its answer.
+    MediaFound(Timestamp),
+    /// A first look, taken after the call could still land, did not find the attachment.
+    MediaAbsent(Timestamp),
+    /// Two looks a settle time apart did not find it: the call never took effect and may be repeated.
+    MediaMayRepeat,
+    /// The note was found by its marker.
+    NoteFound(Timestamp, NoteId),
+    /// A first look did not find the note.
+    NoteAbsent(Timestamp),
+    /// Two looks a settle time apart did not find it.
+    NoteMayRepeat,
+}
+
+impl Update {
+    /// Puts the conclusion into the records.
+    pub fn apply(self, progress: &mut Progress, cobrowse: &mut Cobrowse) {
+        match self {
+            Self::Waiting(since) => progress.waiting_since = Some(since),
+            Self::Agent(agent) => progress.agent = Some(agent),
+            Self::OfferRunning => progress.offer = Some(Offer::Running),
+            Self::OfferOurs {
+                session,
+                started_at,
+                seen_at,
+            } => {
+                cobrowse.seen_at = Some(seen_at);
+                progress.offer = Some(Offer::Ours {
+                    session,
+                    started_at,
+                });
+            }
+            Self::SessionMayRepeat => {
+                cobrowse.session = Write::Open;
+                cobrowse.possible_orphans += 1;
+            }
+            Self::ForgetSession => {
+                cobrowse.session = Write::Open;
+                cobrowse.media = Write::Open;
+                cobrowse.seen_at = None;
+            }
+            Self::MediaFound(at) => cobrowse.media = Write::Done { at, result: () },
+            Self::MediaAbsent(at) => mark_absent(&mut cobrowse.media, at),
+            Self::MediaMayRepeat => cobrowse.media = Write::Open,
+            Self::NoteFound(at, id) => progress.note = Write::Done { at, result: id },
+            Self::NoteAbsent(at) => mark_absent(&mut progress.note, at),
+            Self::NoteMayRepeat => progress.note = Write::Open,
+        }
+    }
+}
+
+fn mark_absent<T>(write: &mut Write<T>, at: Timestamp) {
+    if let Write::Intended(intent) = write {
+        intent.absent_at = Some(at);
+    }
+}
