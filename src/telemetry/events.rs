@@ -4,6 +4,17 @@ use std::time::Duration;
 
 use super::metrics::Telemetry;
 
+/// A line that is a warning where somebody should look.
+macro_rules! told {
+    (loud = $loud:expr, $($field:tt)*) => {
+        if $loud {
+            tracing::warn!($($field)*);
+        } else {
+            tracing::info!($($field)*);
+        }
+    };
+}
+
 /// A webhook got its answer.
 #[derive(Debug)]
 pub struct WebhookAnswered<'a> {
@@ -100,29 +111,17 @@ impl Telemetry {
             .with_label_values(&[event.outcome])
             .observe(event.took.as_secs_f64());
         // A 4xx is dropped by PagerDuty, a 5xx comes again: both want somebody's eye.
-        if event.status >= 400 {
-            tracing::warn!(
-                event = "webhook.answered",
-                outcome = event.outcome,
-                status = event.status,
-                event_type = event.event_type,
-                incident = event.incident,
-                webhook = event.webhook,
-                reason = event.reason,
-                took_ms = millis(event.took),
-            );
-        } else {
-            tracing::info!(
-                event = "webhook.answered",
-                outcome = event.outcome,
-                status = event.status,
-                event_type = event.event_type,
-                incident = event.incident,
-                webhook = event.webhook,
-                reason = event.reason,
-                took_ms = millis(event.took),
-            );
-        }
+        told!(
+            loud = event.status >= 400,
+            event = "webhook.answered",
+            outcome = event.outcome,
+            status = event.status,
+            event_type = event.event_type,
+            incident = event.incident,
+            webhook = event.webhook,
+            reason = event.reason,
+            took_ms = millis(event.took),
+        );
     }
 
     /// Counts and, at debug level, tells: the attempt's own line says what came of it.
@@ -170,51 +169,28 @@ impl Telemetry {
                 .inc();
         }
         // What waits for a person is told louder than what helps itself.
-        if event.hint.is_some() {
-            tracing::warn!(
-                event = "escalation.attempt",
-                outcome = event.outcome,
-                key = event.key,
-                incident = event.incident,
-                conversation = event.conversation,
-                agent = event.agent,
-                lane = event.lane,
-                origin = event.origin,
-                step = event.step,
-                code = event.code,
-                reason = event.reason,
-                hint = event.hint,
-                delay_ms = event.delay.map(millis),
-                attempts = event.attempts,
-                epoch = event.epoch,
-                redelivered = event.redelivered,
-                recovered = event.recovered,
-                took_ms = millis(event.took),
-                age_ms = millis(event.age),
-            );
-        } else {
-            tracing::info!(
-                event = "escalation.attempt",
-                outcome = event.outcome,
-                key = event.key,
-                incident = event.incident,
-                conversation = event.conversation,
-                agent = event.agent,
-                lane = event.lane,
-                origin = event.origin,
-                step = event.step,
-                code = event.code,
-                reason = event.reason,
-                hint = event.hint,
-                delay_ms = event.delay.map(millis),
-                attempts = event.attempts,
-                epoch = event.epoch,
-                redelivered = event.redelivered,
-                recovered = event.recovered,
-                took_ms = millis(event.took),
-                age_ms = millis(event.age),
-            );
-        }
+        told!(
+            loud = event.hint.is_some(),
+            event = "escalation.attempt",
+            outcome = event.outcome,
+            key = event.key,
+            incident = event.incident,
+            conversation = event.conversation,
+            agent = event.agent,
+            lane = event.lane,
+            origin = event.origin,
+            step = event.step,
+            code = event.code,
+            reason = event.reason,
+            hint = event.hint,
+            delay_ms = event.delay.map(millis),
+            attempts = event.attempts,
+            epoch = event.epoch,
+            redelivered = event.redelivered,
+            recovered = event.recovered,
+            took_ms = millis(event.took),
+            age_ms = millis(event.age),
+        );
     }
 
     /// Counts a delivery taken from a lane.
