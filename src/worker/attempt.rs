@@ -215,7 +215,7 @@ impl<'a> Attempt<'a> {
     async fn before_anything(&mut self) -> Option<Ended> {
         if self.takeovers > TAKEOVERS_MAX {
             let reason = format!(
-                "{} workers in a row ended while they worked on it: it may be what ends them",
+                "{} workers ended while they worked on it: it may be what ends them",
                 self.takeovers
             );
             return Some(self.die(Step::Context, Code::Internal, reason).await);
