@@ -119,17 +119,18 @@ pub enum Call {
 }
 
 impl Call {
-    /// Whether it asks a vendor, and not only the ledger or a token that is at hand.
+    /// Up to which step its success shows that nothing holds the escalation up any more. A read before a write says
+    /// nothing about that write, and what asks no vendor says nothing at all.
     #[must_use]
-    pub fn asks_a_vendor(&self) -> bool {
+    pub fn settles(&self) -> Option<Step> {
         match self {
-            Self::GetToken | Self::ClaimConversation => false,
-            Self::FindContext
-            | Self::ReadConversation(_)
-            | Self::CreateSession
-            | Self::AttachMedia(_)
-            | Self::LookUpNote
-            | Self::WriteNote => true,
+            Self::GetToken | Self::ClaimConversation | Self::LookUpNote => None,
+            Self::FindContext => Some(Step::Context),
+            Self::ReadConversation(Step::Verify) => Some(Step::Verify),
+            Self::ReadConversation(_) => Some(Step::Token),
+            Self::CreateSession => Some(Step::Session),
+            Self::AttachMedia(_) => Some(Step::Media),
+            Self::WriteNote => Some(Step::Note),
         }
     }
 
@@ -353,9 +354,10 @@ fn decide_proof(
         // The bound has passed since the last look: one more look, so that a late proof counts.
         return Action::Call(Call::ReadConversation(Step::Verify));
     }
-    if progress.asked_at.is_none() && seen {
-        // It was another escalation's session, and it is gone: this one gets its own. One that was attached and never
-        // shown is another matter; a second one beside it would be an offer twice.
+    if seen {
+        // Seen, and not by this escalation, or it would have its offer: somebody else's session, and it is gone. This one
+        // gets its own. One that was attached and never shown is another matter; a second one beside it would be an offer
+        // twice.
         return Action::Update(Update::ForgetSession);
     }
     if survey.conversation.over {

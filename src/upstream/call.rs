@@ -153,6 +153,8 @@ pub enum CallError {
     },
 }
 
+/// What a call may take beyond its timeout, until it is certainly over on our side.
+pub const CALL_SLACK: Duration = Duration::from_millis(20);
 /// How long work waits for a credential to be put right before one more try.
 const SET_UP_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
 /// What is kept when a vendor throttles and does not say for how long.

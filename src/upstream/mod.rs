@@ -11,7 +11,7 @@ mod http;
 mod pagerduty;
 mod retry_after;
 
-pub use call::{CallError, Operation, Vendor};
+pub use call::{CALL_SLACK, CallError, Operation, Vendor};
 pub use genesys::{CreatedSession, Genesys, GenesysConfig};
 pub use http::{Http, HttpConfig, probe};
 pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig, Subscription};

@@ -163,6 +163,8 @@ impl<'a> Attempt<'a> {
                 return self.hand_back().await;
             }
             if self.lease.lost().is_cancelled() {
+                // Fenced if somebody else has it; otherwise nobody need wait for the lease to end.
+                let _ = self.release().await;
                 return self.in_other_hands(CLAIM_LOST);
             }
             let (step, result) = match self.decide() {
@@ -175,10 +177,11 @@ impl<'a> Attempt<'a> {
                     let step = call.step();
                     self.story.step = Some(step.as_str());
                     let began = Instant::now();
-                    let asked_a_vendor = call.asks_a_vendor();
+                    let settles = call.settles();
                     let result = self.call(call).await;
                     self.tell_step(step, began, &result);
-                    if result.is_ok() && !asked_a_vendor {
+                    if result.is_ok() {
+                        self.went_on(settles);
                         continue;
                     }
                     (step, result)
@@ -188,24 +191,17 @@ impl<'a> Attempt<'a> {
                 }
                 Action::Stop(step, setback) => (step, Err(Stopped::Setback(setback))),
             };
-            match result {
-                Ok(()) => self.went_on(step),
-                Err(stopped) => {
-                    if let Some(ended) = self.stopped(step, stopped, stop).await {
-                        return ended;
-                    }
-                }
+            if let Err(stopped) = result
+                && let Some(ended) = self.stopped(step, stopped, stop).await
+            {
+                return ended;
             }
         }
     }
 
-    /// A step has succeeded: what held it, or an earlier one, up is over.
-    fn went_on(&mut self, step: Step) {
-        if self
-            .progress
-            .held_up_at
-            .is_none_or(|held_up| step >= held_up)
-        {
+    /// A call has succeeded: what held up the steps that it settles is over.
+    fn went_on(&mut self, settles: Option<Step>) {
+        if self.progress.held_up_at <= settles {
             self.progress.setbacks = 0;
             self.progress.held_up_at = None;
         }
@@ -232,7 +228,7 @@ impl<'a> Attempt<'a> {
         Some(match self.release().await {
             Ok(()) => Ended::Later(left),
             Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error),
+            Err(error) => self.ledger_away(&error).await,
         })
     }
 
@@ -321,7 +317,7 @@ impl<'a> Attempt<'a> {
                         .await,
                 );
             }
-            Stopped::Ledger(error) => return Some(self.ledger_away(&error)),
+            Stopped::Ledger(error) => return Some(self.ledger_away(&error).await),
             Stopped::InOtherHands(delay) => {
                 // Where it is only the conversation that others hold, our own claim is given back.
                 let _ = self.release().await;
@@ -362,7 +358,7 @@ impl<'a> Attempt<'a> {
                 Some(match self.release().await {
                     Ok(()) => Ended::Later(delay),
                     Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-                    Err(error) => self.ledger_away(&error),
+                    Err(error) => self.ledger_away(&error).await,
                 })
             }
             Next::GiveUp { exhausted } => {
@@ -392,7 +388,7 @@ impl<'a> Attempt<'a> {
                 Ended::Over
             }
             Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error),
+            Err(error) => self.ledger_away(&error).await,
         }
     }
 
@@ -411,7 +407,7 @@ impl<'a> Attempt<'a> {
                 Ended::Dead { code, reason }
             }
             Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error),
+            Err(error) => self.ledger_away(&error).await,
         }
     }
 
@@ -428,7 +424,10 @@ impl<'a> Attempt<'a> {
         Ended::Later(jittered(delay))
     }
 
-    fn ledger_away(&mut self, error: &Error) -> Ended {
+    /// One more try to write down what is known and to give the claim back: a lease left behind would keep the next one
+    /// waiting, and counts as a worker that ended.
+    async fn ledger_away(&mut self, error: &Error) -> Ended {
+        let _ = self.release().await;
         self.story.outcome = "later";
         self.story.code = Some(Code::LedgerUnavailable);
         self.story.reason = Some(error.to_string());

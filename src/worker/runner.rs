@@ -233,7 +233,7 @@ impl Runner {
         SignedDuration::try_from(self.config.bounds.expires_after).unwrap_or(SignedDuration::MAX)
     }
 
-    /// The dead letter of an escalation that the ledger holds as dead.
+    /// The dead letter of an escalation that is given up.
     async fn letter(
         &self,
         message: &Message,

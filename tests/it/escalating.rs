@@ -114,7 +114,7 @@ async fn broker_restarted(kill: bool) {
     );
     assert_once(&effects, &cases);
     let (status, log) = program.terminate().await;
-    assert!(status.success());
+    assert!(status.success(), "{status}\n{}", log.join("\n"));
     // No busy loop: while the broker is away, the supervisors say so now and then, not all the time.
     let tries = log.iter().filter(|line| line.contains("\"broker.")).count();
     assert!(tries < 200, "{tries} lines about the broker");

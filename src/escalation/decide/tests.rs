@@ -407,6 +407,11 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
         Action::Update(Update::ForgetSession),
         "another escalation's session that has ended is not ours to miss"
     );
+    assert_eq!(
+        with(&ours, &seen, 40, ready(), 40),
+        Action::Update(Update::ForgetSession),
+        "seen, but not by this one, although it asked"
+    );
 }
 
 mod world;

@@ -12,7 +12,7 @@ fn without_anything_else_the_documented_defaults_hold() {
     assert_eq!(worker.lease, Duration::from_secs(30));
     assert_eq!(worker.settle, Duration::from_secs(5));
     assert_eq!(worker.call_timeout, Duration::from_secs(10));
-    assert_eq!(worker.drain_timeout, Duration::from_secs(20));
+    assert_eq!(worker.drain_timeout, Duration::from_secs(30));
     assert_eq!(worker.max_attempts, 12);
     assert_eq!(
         settings.escalation().unwrap().expires_after,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::call::{CallError, Operation};
+use super::super::call::{CALL_SLACK, CallError, Operation};
 use super::super::http::{self, Reply};
 use super::errors;
 use super::{CreatedSession, Genesys};
@@ -92,7 +92,8 @@ async fn call(
     body: Option<&Value>,
 ) -> Result<Reply, CallError> {
     genesys.gate.pass()?;
-    let within = genesys.http.call_timeout();
+    // A little more than one request gets, so that its own end is told as that.
+    let within = genesys.http.call_timeout() + CALL_SLACK;
     let whole = Box::pin(with_token(genesys, operation, method, url, body));
     tokio::time::timeout(within, whole)
         .await
@@ -109,7 +110,7 @@ async fn with_token(
     url: Url,
     body: Option<&Value>,
 ) -> Result<Reply, CallError> {
-    let token = genesys.tokens.get().await?;
+    let token = genesys.tokens.get().await.map_err(before_sending)?;
     let request = |token: &str| -> RequestBuilder {
         let request = genesys
             .http
@@ -127,7 +128,11 @@ async fn with_token(
         .send(operation, request(token.secret()), errors::CORRELATION)
         .await?;
     if reply.status == StatusCode::UNAUTHORIZED {
-        let token = genesys.tokens.renewed(&token).await?;
+        let token = genesys
+            .tokens
+            .renewed(&token)
+            .await
+            .map_err(before_sending)?;
         reply = genesys
             .http
             .send(operation, request(token.secret()), errors::CORRELATION)
@@ -137,6 +142,18 @@ async fn with_token(
         Ok(reply)
     } else {
         Err(errors::failure(operation, &reply))
+    }
+}
+
+/// Without a token nothing of the call itself was sent (or it was refused), whatever became of the token's request.
+fn before_sending(error: CallError) -> CallError {
+    match error {
+        CallError::Unknown { reason, .. } => CallError::NotSent(format!("no token: {reason}")),
+        CallError::NotSent(_)
+        | CallError::Throttled { .. }
+        | CallError::SetUp { .. }
+        | CallError::Refused { .. }
+        | CallError::Conflict(_) => error,
     }
 }
 

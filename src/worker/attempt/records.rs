@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Attempt, Stopped};
 use crate::escalation::{Cobrowse, Code, Cost, End, Intent, Setback, Wait, Write};
 use crate::ledger::{CobrowseRecord, Error, HeldConversation, LinkChange, Record, Then};
-use crate::upstream::CallError;
+use crate::upstream::{CALL_SLACK, CallError};
 
 /// For recording an intent; and so much is kept free at the end of a lease.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ impl Attempt<'_> {
         let call_timeout = self.runner.config.call_timeout;
         self.lease.outlasts(call_timeout + self.margin()).await?;
         self.record_result().await?;
-        let ends_by = Timestamp::now().checked_add(call_timeout);
+        let ends_by = Timestamp::now().checked_add(call_timeout + CALL_SLACK);
         if ends_by.is_ok_and(|ends_by| ends_by <= deadline) {
             return Ok(());
         }
@@ -68,6 +68,12 @@ impl Attempt<'_> {
         } else if let Write::Intended(intent) = write {
             intent.deadline = Timestamp::now();
         }
+    }
+
+    /// Whether the failure of recording an intent is one after which nothing was sent, and nothing will be: the intent
+    /// may be taken back. After any other, somebody may have read it.
+    pub(in crate::worker) fn was_not_sent(stopped: &Stopped) -> bool {
+        matches!(stopped, Stopped::Setback(_))
     }
 
     /// Takes the claim on a conversation into this attempt.

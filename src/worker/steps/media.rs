@@ -17,11 +17,20 @@ pub(in crate::worker) async fn attach(
     let intent = attempt.intent();
     let deadline = intent.deadline;
     // A session of an earlier attempt, or of another escalation that crashed: attaching it is asking for it.
+    let asked_before = attempt.progress.asked_at;
     attempt.progress.asked_at.get_or_insert(Timestamp::now());
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.media = Write::Intended(intent);
     }
-    attempt.record_intent(deadline).await?;
+    if let Err(stopped) = attempt.record_intent(deadline).await {
+        if Attempt::was_not_sent(&stopped) {
+            attempt.progress.asked_at = asked_before;
+            if let Some((_, cobrowse)) = &mut attempt.conversation {
+                cobrowse.media = Write::Open;
+            }
+        }
+        return Err(stopped);
+    }
     let result = attempt
         .runner
         .genesys
@@ -43,6 +52,9 @@ pub(in crate::worker) async fn attach(
         }
         Err(error) => {
             Attempt::write_failed(&mut cobrowse.media, &error);
+            if !error.may_have_taken_effect() {
+                attempt.progress.asked_at = asked_before;
+            }
             Err(Stopped::Setback(error.setback(Operation::AttachMedia)))
         }
     }

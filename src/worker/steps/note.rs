@@ -35,7 +35,12 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
     let intent = attempt.intent();
     let deadline = intent.deadline;
     attempt.progress.note = Write::Intended(intent);
-    attempt.record_intent(deadline).await?;
+    if let Err(stopped) = attempt.record_intent(deadline).await {
+        if Attempt::was_not_sent(&stopped) {
+            attempt.progress.note = Write::Open;
+        }
+        return Err(stopped);
+    }
     let result = attempt
         .runner
         .pagerduty

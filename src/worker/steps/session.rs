@@ -46,11 +46,20 @@ pub(in crate::worker) async fn claim(attempt: &mut Attempt<'_>) -> Result<(), St
 pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), Stopped> {
     let intent = attempt.intent();
     let deadline = intent.deadline;
+    let asked_before = attempt.progress.asked_at;
     attempt.progress.asked_at.get_or_insert(Timestamp::now());
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.session = Write::Intended(intent);
     }
-    attempt.record_intent(deadline).await?;
+    if let Err(stopped) = attempt.record_intent(deadline).await {
+        if Attempt::was_not_sent(&stopped) {
+            attempt.progress.asked_at = asked_before;
+            if let Some((_, cobrowse)) = &mut attempt.conversation {
+                cobrowse.session = Write::Open;
+            }
+        }
+        return Err(stopped);
+    }
     let result = attempt.runner.genesys.create_session().await;
     let Some((_, cobrowse)) = &mut attempt.conversation else {
         return Ok(());
@@ -73,6 +82,9 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
         }
         Err(error) => {
             Attempt::write_failed(&mut cobrowse.session, &error);
+            if !error.may_have_taken_effect() {
+                attempt.progress.asked_at = asked_before;
+            }
             Err(Stopped::Setback(error.setback(Operation::CreateSession)))
         }
     }

@@ -198,3 +198,18 @@ async fn a_reopening_does_not_wait_for_a_generation_that_has_lost_its_message() 
     ended(&program, &case, "done").await;
     assert_once(&world.simulator.effects(), &[case]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolution_cancels_what_was_asked_for_and_certainly_refused() {
+    let world = World::new().await;
+    let program = world.start("serve", &[]).await;
+    next(&world, Operation::GenesysCreateSession, patience(429, "5"));
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    parked(&program, &case, "genesys_throttled").await;
+    let resolved = world.simulator.webhook(&case.incident, "incident.resolved");
+    world.deliver(&program, &resolved).await;
+    ended(&program, &case, "cancelled").await;
+    let effects = world.simulator.effects();
+    assert_eq!((effects.sessions.len(), effects.live_notes), (0, 0));
+}
