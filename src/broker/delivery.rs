@@ -1,20 +1,25 @@
 //! One message in hand, and the three ways to let it go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use tokio::time::timeout;
 
 use super::Source;
 use super::link::{OpenChannel, Shared};
 use super::publication::{CODE, TRACEPARENT};
 use crate::escalation::Lane;
 
+/// How long an ack may wait for the socket. A connection that is ending may never take it.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+
 /// A message from a queue, until it is settled.
 ///
 /// Dropped without being settled (a panic, an abandoned task) it is rejected and so comes back, counted as a
-/// failure: a message that kills its worker must reach the delivery limit in the end.
+/// failure.
 pub struct Delivery {
     /// The queue that it came from.
     pub source: Source,
@@ -156,15 +161,19 @@ impl Claim {
             },
             BasicRejectOptions { requeue: true },
         );
-        let result = match how {
-            How::Ack => self.acker.ack(ack).await,
-            How::HandBack => self.acker.nack(nack).await,
-            How::Reject => self.acker.reject(reject).await,
+        let settling = async {
+            match how {
+                How::Ack => self.acker.ack(ack).await,
+                How::HandBack => self.acker.nack(nack).await,
+                How::Reject => self.acker.reject(reject).await,
+            }
         };
+        // It waits for the socket; one that takes nothing any more is as good as gone, and so is the delivery.
+        let result = timeout(SETTLE_LIMIT, settling).await;
         drop(self.channel);
         match result {
-            Ok(true) => Settled::Sent,
-            Ok(false) | Err(_) => Settled::Lost,
+            Ok(Ok(true)) => Settled::Sent,
+            Ok(Ok(false) | Err(_)) | Err(_) => Settled::Lost,
         }
     }
 }
