@@ -14,7 +14,7 @@ use crate::admin::{self, Admin};
 use crate::broker::{self, Broker};
 use crate::escalation::Bounds;
 use crate::ingress::{self, Filter, IngressConfig};
-use crate::ledger::{Ledger, Sqlite};
+use crate::ledger::{Ledger, Sqlite, Watched};
 use crate::listener::Listener;
 use crate::settings::{
     self, DatabaseUrl, LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, WithDotEnv,
@@ -43,7 +43,7 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
     let mut signals = Signals::listen()?;
 
     let ledger = match role_works(role) {
-        true => Some(open_ledger(&settings).await?),
+        true => Some(open_ledger(&settings, telemetry.clone()).await?),
         false => None,
     };
     let ingress = match role_listens(role) {
@@ -146,7 +146,16 @@ async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
         )))
 }
 
-async fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
+async fn open_ledger(
+    settings: &Settings,
+    telemetry: Arc<Telemetry>,
+) -> Result<Arc<dyn Ledger>, Failure> {
+    let ledger = ledger(settings).await?;
+    Ok(Arc::new(Watched::new(ledger, telemetry)))
+}
+
+/// The ledger of the settings, opened.
+pub(super) async fn ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
     match &settings.database()?.url {
         DatabaseUrl::Sqlite { path } => {
             let path = path.clone();

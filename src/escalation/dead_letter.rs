@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use super::code::Code;
+use super::history::Entry;
 use super::key::Key;
 use super::message::Message;
-use super::progress::Entry;
 
 const VERSION: u32 = 1;
 

@@ -71,7 +71,10 @@ pub struct Situation<'a> {
     pub token: bool,
     /// The conversation's session, while this run holds the claim on it.
     pub claimed: Option<&'a Cobrowse>,
-    /// The last read of the conversation in this run, since the claim was taken and since the last write.
+    /// The intent to create a session is recorded, by this run, and its call was not sent yet.
+    pub unsent: bool,
+    /// The last read of the conversation in this run, since the last write. One from before the claim counts only if the
+    /// ledger then knew of no session: where there was none to be known of, nobody of ours can have attached one.
     pub survey: Option<&'a Survey>,
     /// The last search for our note in this run.
     pub note_look: Option<&'a NoteLook>,
@@ -104,11 +107,15 @@ pub enum Call {
     FindContext,
     /// See to it that there is a token: [`Situation::token`].
     GetToken,
-    /// Take the claim on the conversation: [`Situation::claimed`].
-    ClaimConversation,
+    /// Take the claim on the conversation: [`Situation::claimed`]. If a session is to be created should the ledger know of
+    /// none, record the intent in the same transaction: [`Situation::unsent`].
+    ClaimConversation {
+        /// Whether it is.
+        create: bool,
+    },
     /// Read the conversation, on behalf of this step: [`Situation::survey`].
     ReadConversation(Step),
-    /// Record the intent, then create a session.
+    /// Record the intent, unless it is recorded and unsent; then create a session.
     CreateSession,
     /// Record the intent, then attach this session.
     AttachMedia(SessionId),
@@ -124,7 +131,7 @@ impl Call {
     #[must_use]
     pub fn settles(&self) -> Option<Step> {
         match self {
-            Self::GetToken | Self::ClaimConversation | Self::LookUpNote => None,
+            Self::GetToken | Self::ClaimConversation { .. } | Self::LookUpNote => None,
             Self::FindContext => Some(Step::Context),
             Self::ReadConversation(Step::Verify) => Some(Step::Verify),
             Self::ReadConversation(_) => Some(Step::Token),
@@ -140,7 +147,7 @@ impl Call {
         match self {
             Self::FindContext => Step::Context,
             Self::GetToken => Step::Token,
-            Self::ClaimConversation | Self::CreateSession => Step::Session,
+            Self::ClaimConversation { .. } | Self::CreateSession => Step::Session,
             Self::ReadConversation(step) => *step,
             Self::AttachMedia(_) => Step::Media,
             Self::LookUpNote | Self::WriteNote => Step::Note,
@@ -177,15 +184,17 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
     if !situation.token {
         return Action::Call(Call::GetToken);
     }
-    let Some(cobrowse) = situation.claimed else {
-        return Action::Call(Call::ClaimConversation);
-    };
     let Some(survey) = situation.survey else {
-        return Action::Call(Call::ReadConversation(step_of(cobrowse)));
+        let step = situation.claimed.map_or(Step::Session, step_of);
+        return Action::Call(Call::ReadConversation(step));
     };
     let agent = choose_agent(context.agent.as_ref(), &survey.conversation);
+    let Some(cobrowse) = situation.claimed else {
+        return decide_claim(progress, agent, survey, situation);
+    };
     match &cobrowse.session {
         Write::Open => decide_session(progress, agent, survey, situation),
+        Write::Intended(_) if situation.unsent => Action::Call(Call::CreateSession),
         // There is no way to look a session up that nobody attached, so its absence cannot be proven; and none is
         // needed, since a session nobody attached can be reached by nobody. Wait out the first call, then repeat.
         Write::Intended(intent) => match landed(intent, situation) {
@@ -211,6 +220,31 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
                 decide_proof(progress, &proof, agent, survey, situation)
             }
         },
+    }
+}
+
+/// The conversation was read and is not claimed: what would be done if the ledger knows of no session there?
+///
+/// Most of the time it knows of none. So claim and intent go into the ledger together, and the answer to the claim says
+/// whether the intent stands.
+fn decide_claim(
+    progress: &Progress,
+    agent: Option<Agent>,
+    survey: &Survey,
+    situation: &Situation<'_>,
+) -> Action {
+    if progress.asked_at.is_some() {
+        // An earlier attempt asked for something: there is more to know than what a read shows.
+        return Action::Call(Call::ClaimConversation { create: false });
+    }
+    match decide_session(progress, agent, survey, situation) {
+        update @ Action::Update(Update::Agent(_)) => update,
+        Action::Call(Call::CreateSession) => Action::Call(Call::ClaimConversation { create: true }),
+        Action::Call(_)
+        | Action::Update(_)
+        | Action::WaitUntil { .. }
+        | Action::Stop(..)
+        | Action::Finish(_) => Action::Call(Call::ClaimConversation { create: false }),
     }
 }
 

@@ -8,6 +8,7 @@ mod code;
 mod conversation;
 mod dead_letter;
 mod decide;
+mod history;
 mod ids;
 mod key;
 mod lane;
@@ -22,6 +23,7 @@ pub use code::Code;
 pub use conversation::{Agent, AgentSeen, Conversation, LiveCobrowse, choose_agent};
 pub use dead_letter::{DeadLetter, DeadLetterId, Origin as DeadLetterOrigin};
 pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, decide};
+pub use history::{Entry, EntryKind};
 pub use ids::{
     AgentId, ConversationId, EventId, IncidentId, InvalidId, NoteId, ServiceId, SessionId,
 };
@@ -29,6 +31,6 @@ pub use key::Key;
 pub use lane::Lane;
 pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
 pub use note::{Marker, NoteText, Outcome as NoteOutcome, SessionLink};
-pub use progress::{Context, End, Entry, Intent, Offer, Progress, Step, Write};
+pub use progress::{Context, End, Intent, Offer, Progress, Step, Write};
 pub use retry::{Cost, Setback, Wait};
 pub use update::Update;

@@ -181,19 +181,13 @@ pub enum End {
     },
 }
 
-/// One line of an escalation's history, written in the transaction that it tells about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// Under which lease.
-    pub epoch: u64,
-    /// At which step, where it was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<Step>,
-    /// What happened, in words, without a secret or a link.
-    pub what: String,
-    /// Why, where something went wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<Code>,
+impl End {
+    /// Why it ended badly, if it did.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Done | Self::Cancelled => None,
+            Self::Dead { code, .. } => Some(*code),
+        }
+    }
 }

@@ -9,19 +9,28 @@
 //!
 //! The vendor's state is the truth; the ledger saves look-ups, keeps order and tells the story.
 
+mod claim;
+mod listing;
+mod record;
+mod rules;
 mod sqlite;
+mod watched;
 mod writer;
 
+pub use claim::{
+    Arrival, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Granted, Held,
+    HeldConversation, IntendSession,
+};
+pub use listing::{Cursor, Filter, Known, Pruned, Retention, State};
+pub use record::{CobrowseRecord, LinkChange, Record, Recorded, Then};
 pub use sqlite::{Inspected, Sqlite};
+pub use watched::Watched;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::time::Duration;
 
-use crate::escalation::{
-    Cobrowse, ConversationId, End, Entry, IncidentId, Key, Progress, SessionId, SessionLink,
-    Trigger,
-};
+use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
 
 /// What the worker asks of a ledger.
 ///
@@ -33,12 +42,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Asks to act for an escalation.
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error>;
 
-    /// Asks to act for a conversation, while holding the claim on an escalation.
+    /// Asks to act for a conversation, while holding the claim on an escalation; with the intent to create a session, if
+    /// there is one, in the same transaction.
     async fn claim_conversation(
         &self,
-        held: &Held,
-        conversation: &ConversationId,
-        lease: Duration,
+        request: ConversationRequest,
     ) -> Result<ConversationClaim, Error>;
 
     /// Records progress under both claims, in one transaction, and says whether the incident was resolved meanwhile.
@@ -70,180 +78,17 @@ pub trait Ledger: Send + Sync + 'static {
     /// The history of an escalation, oldest first.
     async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error>;
 
+    /// All generations of an incident, oldest first.
+    async fn generations(&self, incident: &IncidentId) -> Result<Vec<Known>, Error>;
+
+    /// Escalations, those first that the ledger got to know last.
+    async fn list(&self, filter: &Filter) -> Result<Vec<Known>, Error>;
+
+    /// Forgets what is old enough. Never anything that somebody holds.
+    async fn prune(&self, retention: &Retention) -> Result<Pruned, Error>;
+
     /// Whether the ledger answers. Changes nothing.
     async fn ping(&self) -> Result<(), Error>;
-}
-
-/// What a worker wants to act for.
-#[derive(Debug, Clone)]
-pub struct ClaimRequest {
-    /// The incident.
-    pub incident: IncidentId,
-    /// Which generation of it.
-    pub trigger: Trigger,
-    /// When the ingress accepted the message.
-    pub accepted_at: Timestamp,
-    /// When the event happened.
-    pub occurred_at: Timestamp,
-    /// Who asks; shown to operators.
-    pub owner: String,
-    /// For how long.
-    pub lease: Duration,
-    /// How old an escalation may grow.
-    pub expires_after: Duration,
-}
-
-/// The answer to a claim.
-#[derive(Debug)]
-pub enum Claim {
-    /// It is ours.
-    Granted(Box<Granted>),
-    /// Another live worker holds it.
-    Held {
-        /// The escalation.
-        key: Key,
-        /// When its lease ends, unless it is renewed.
-        free_in: Duration,
-    },
-    /// An earlier generation of the incident has not ended.
-    Waits {
-        /// The escalation that has to wait.
-        key: Key,
-        /// The one that it waits for.
-        earlier: Key,
-    },
-    /// It has ended.
-    Ended {
-        /// The escalation.
-        key: Key,
-        /// How.
-        end: End,
-        /// How many attempts it took.
-        attempts: u32,
-    },
-}
-
-/// A granted claim, and what the ledger knows.
-#[derive(Debug)]
-pub struct Granted {
-    /// The claim itself.
-    pub held: Held,
-    /// How far the escalation is.
-    pub progress: Progress,
-    /// How many attempts were spent.
-    pub attempts: u32,
-    /// When the ingress accepted the first message of this key.
-    pub accepted_at: Timestamp,
-    /// When its event happened.
-    pub occurred_at: Timestamp,
-    /// When the incident was last resolved.
-    pub resolved_at: Option<Timestamp>,
-    /// How many leases of it ended without being given back.
-    pub takeovers: u32,
-    /// The lease before this one ended without being given back: its worker crashed, hung, or lost the ledger.
-    pub recovered: bool,
-}
-
-/// A claim on an escalation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The escalation.
-    pub key: Key,
-    /// Its incident.
-    pub incident: IncidentId,
-    /// The lease's number; only ever grows.
-    pub epoch: u64,
-}
-
-/// The answer to a claim on a conversation.
-#[derive(Debug)]
-pub enum ConversationClaim {
-    /// It is ours.
-    Granted {
-        /// The claim itself.
-        held: HeldConversation,
-        /// What is known of its session.
-        cobrowse: Cobrowse,
-        /// When the incident was last resolved.
-        resolved_at: Option<Timestamp>,
-    },
-    /// Another escalation holds it.
-    Held {
-        /// When its lease ends, unless it is renewed.
-        free_in: Duration,
-    },
-}
-
-/// A claim on a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldConversation {
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// The lease's number; only ever grows.
-    pub epoch: u64,
-}
-
-/// One write of progress.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// The claim it is made under.
-    pub held: Held,
-    /// The progress to keep.
-    pub progress: Progress,
-    /// Attempts spent so far.
-    pub attempts: u32,
-    /// The conversation's session, when that changed too.
-    pub cobrowse: Option<CobrowseRecord>,
-    /// What to tell of it; empty when there is nothing to tell.
-    pub history: Vec<Entry>,
-    /// What becomes of the claims.
-    pub then: Then,
-}
-
-/// The conversation's part of a record.
-#[derive(Debug, Clone)]
-pub struct CobrowseRecord {
-    /// The claim it is made under.
-    pub held: HeldConversation,
-    /// The state to keep.
-    pub cobrowse: Cobrowse,
-    /// What becomes of the session's link.
-    pub link: LinkChange,
-}
-
-/// What a record does to the link of the conversation's session.
-#[derive(Debug, Clone)]
-pub enum LinkChange {
-    /// Leave what is there.
-    Keep,
-    /// A session was created, with this link or without one.
-    Set(Option<SessionLink>),
-}
-
-/// What becomes of the claims after a record.
-#[derive(Debug, Clone)]
-pub enum Then {
-    /// Work goes on under them.
-    Continue,
-    /// They are given back; the escalation is still open.
-    Release {
-        /// The conversation to give back as well.
-        conversation: Option<HeldConversation>,
-    },
-    /// They are given back, and the escalation has ended.
-    End {
-        /// How it ended.
-        end: End,
-        /// The conversation to give back as well.
-        conversation: Option<HeldConversation>,
-    },
-}
-
-/// The answer to a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// When the incident was last resolved.
-    pub resolved_at: Option<Timestamp>,
 }
 
 /// What can go wrong with a ledger.

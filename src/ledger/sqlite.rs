@@ -5,20 +5,22 @@
 
 mod claims;
 mod file;
+mod listing;
 mod records;
+mod retention;
 
 pub use file::Inspected;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
 
+use super::rules;
 use super::writer::{Writer, unavailable};
 use super::{
-    Claim, ClaimRequest, ConversationClaim, Error, Held, HeldConversation, Ledger, Record, Recorded,
+    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
+    HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
 };
 use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
 
@@ -36,13 +38,10 @@ impl Ledger for Sqlite {
 
     async fn claim_conversation(
         &self,
-        held: &Held,
-        conversation: &ConversationId,
-        lease: Duration,
+        request: ConversationRequest,
     ) -> Result<ConversationClaim, Error> {
-        let (held, conversation) = (held.clone(), conversation.clone());
         self.writer
-            .run(move |t| claims::claim_conversation(t, &held, conversation, lease))
+            .run(move |t| claims::claim_conversation(t, &request))
             .await
     }
 
@@ -106,10 +105,13 @@ impl Ledger for Sqlite {
         self.writer
             .run(move |t| {
                 t.prepare_cached(
-                    "INSERT INTO resolutions (incident_id, resolved_at) VALUES (?1, ?2)
-                     ON CONFLICT (incident_id) DO UPDATE SET resolved_at = max(resolved_at, excluded.resolved_at)",
+                    "INSERT INTO resolutions (incident_id, resolved_at, noted_at) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (incident_id) DO UPDATE
+                     SET resolved_at = max(resolved_at, excluded.resolved_at), noted_at = excluded.noted_at",
                 )
-                .and_then(|mut s| s.execute(params![incident.as_str(), occurred_at.as_millisecond()]))
+                .and_then(|mut s| {
+                    s.execute(params![incident.as_str(), occurred_at.as_millisecond(), now_ms()])
+                })
                 .map_err(unavailable)?;
                 Ok(())
             })
@@ -120,30 +122,42 @@ impl Ledger for Sqlite {
         let key = key.clone();
         self.writer
             .run(move |t| {
-                t.prepare_cached(
-                    "UPDATE escalations SET ending = json_set(ending, '$.published', json('true'))
-                     WHERE key = ?1 AND state = 'dead'",
-                )
-                .and_then(|mut s| s.execute([key.as_str()]))
-                .map_err(unavailable)?;
-                Ok(())
+                let epoch: Option<i64> = t
+                    .prepare_cached(
+                        "UPDATE escalations SET ending = json_set(ending, '$.published', json('true'))
+                         WHERE key = ?1 AND state = 'dead' RETURNING epoch",
+                    )
+                    .and_then(|mut s| s.query_row([key.as_str()], |r| r.get(0)).optional())
+                    .map_err(unavailable)?;
+                match epoch {
+                    Some(epoch) => records::tell(t, &key, &[rules::letter_stored(epoch)]),
+                    None => Ok(()),
+                }
             })
             .await
     }
 
     async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error> {
         let key = key.clone();
+        self.writer.run(move |t| listing::history(t, &key)).await
+    }
+
+    async fn generations(&self, incident: &IncidentId) -> Result<Vec<Known>, Error> {
+        let incident = incident.clone();
         self.writer
-            .run(move |t| {
-                let mut statement = t
-                    .prepare_cached("SELECT entry FROM history WHERE key = ?1 ORDER BY seq")
-                    .map_err(unavailable)?;
-                let rows = statement
-                    .query_map([key.as_str()], |row| row.get::<_, String>(0))
-                    .map_err(unavailable)?;
-                rows.map(|row| from_json(&row.map_err(unavailable)?))
-                    .collect()
-            })
+            .run(move |t| listing::generations(t, &incident))
+            .await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Known>, Error> {
+        let filter = filter.clone();
+        self.writer.run(move |t| listing::list(t, &filter)).await
+    }
+
+    async fn prune(&self, retention: &Retention) -> Result<Pruned, Error> {
+        let retention = *retention;
+        self.writer
+            .run(move |t| retention::prune(t, &retention))
             .await
     }
 
@@ -195,12 +209,4 @@ fn number(epoch: u64) -> i64 {
 
 fn timestamp(ms: i64) -> Result<Timestamp, Error> {
     Timestamp::from_millisecond(ms).map_err(|e| Error::Corrupt(e.to_string()))
-}
-
-fn to_json(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|e| Error::Corrupt(e.to_string()))
-}
-
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|e| Error::Corrupt(e.to_string()))
 }

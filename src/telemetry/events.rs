@@ -3,6 +3,30 @@
 use std::time::Duration;
 
 use super::metrics::Telemetry;
+use crate::escalation::Step;
+
+/// How an unknown outcome of a write was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The effect was found, and counts.
+    Adopted,
+    /// There was none, or none that anybody could reach: the write may be repeated.
+    Repeated,
+}
+
+impl Settled {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Adopted, Self::Repeated];
+
+    /// The metric's label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adopted => "adopted",
+            Self::Repeated => "repeated",
+        }
+    }
+}
 
 /// A line that is a warning where somebody should look.
 macro_rules! told {
@@ -222,12 +246,39 @@ impl Telemetry {
         self.dead_letters.with_label_values(&[code]).inc();
     }
 
-    /// Counts how an unknown outcome of a write was settled: `adopted` or `repeated`.
-    pub fn unknown_settled(&self, step: &'static str, settled: &'static str, key: &str) {
+    /// Counts how an unknown outcome of a write was settled.
+    pub fn unknown_settled(&self, step: Step, settled: Settled, key: &str) {
+        let (step_name, settled_name) = (step.as_str(), settled.as_str());
         self.unknown_outcomes
-            .with_label_values(&[step, settled])
+            .with_label_values(&[step_name, settled_name])
             .inc();
-        tracing::warn!(event = "write.unknown_settled", step, settled, key);
+        if step == Step::Session && settled == Settled::Repeated {
+            self.possible_orphans.inc();
+        }
+        tracing::warn!(
+            event = "write.unknown_settled",
+            step = step_name,
+            settled = settled_name,
+            key
+        );
+    }
+
+    /// Counts a claim on an escalation whose lease before had ended without being given back.
+    pub fn taken_over(&self) {
+        self.takeovers.inc();
+    }
+
+    /// Counts a write to the ledger that was refused, since a newer claim exists.
+    pub fn fenced(&self, operation: &'static str, key: &str) {
+        self.fenced.with_label_values(&[operation]).inc();
+        tracing::warn!(event = "ledger.fenced", operation, key);
+    }
+
+    /// Measures an operation of the ledger.
+    pub fn ledger_answered(&self, operation: &'static str, outcome: &'static str, took: Duration) {
+        self.ledger
+            .with_label_values(&[operation, outcome])
+            .observe(took.as_secs_f64());
     }
 
     /// Counts an effect that was found twice.

@@ -1,13 +1,19 @@
 //! Every metric of the program, with its name, unit, labels and help.
 
+use super::events::Settled;
 use crate::escalation::{Code, Step};
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// Seconds, from a fast local answer to the longest call that is allowed.
 const CALL_BUCKETS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Seconds, from a commit that shares a flush with others to a database that is hardly there.
+const LEDGER_BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
 ];
 /// Seconds, from the promise ("within a second") to a day of outage.
 const NOTE_BUCKETS: &[f64] = &[
@@ -29,6 +35,10 @@ pub struct Telemetry {
     pub(super) dead_letters: IntCounterVec,
     pub(super) unknown_outcomes: IntCounterVec,
     pub(super) duplicate_effects: IntCounterVec,
+    pub(super) possible_orphans: IntCounter,
+    pub(super) takeovers: IntCounter,
+    pub(super) fenced: IntCounterVec,
+    pub(super) ledger: HistogramVec,
     in_hand: IntGauge,
 }
 
@@ -82,7 +92,22 @@ impl Telemetry {
             "Effects found twice at a vendor. Must stay 0.",
             &["step"],
         )?;
-        duplicate_effects.with_label_values(&[Step::Note.as_str()]);
+        let unknown_outcomes = counter(
+            "escalator_unknown_outcomes_total",
+            "Writes whose outcome was not known, by step and by how that was settled (adopted, repeated).",
+            &["step", "settled"],
+        )?;
+        for step in [Step::Session, Step::Media, Step::Note] {
+            duplicate_effects.with_label_values(&[step.as_str()]);
+            for settled in Settled::ALL {
+                unknown_outcomes.with_label_values(&[step.as_str(), settled.as_str()]);
+            }
+        }
+        let single = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
         Ok(Self {
             webhooks: counter(
                 "escalator_webhooks_total",
@@ -129,12 +154,27 @@ impl Telemetry {
                 NOTE_BUCKETS,
             )?,
             dead_letters,
-            unknown_outcomes: counter(
-                "escalator_unknown_outcomes_total",
-                "Writes whose outcome was not known, by step and by how that was settled (adopted, repeated).",
-                &["step", "settled"],
-            )?,
+            unknown_outcomes,
             duplicate_effects,
+            possible_orphans: single(
+                "escalator_possible_orphans_total",
+                "Sessions that may exist at Genesys, attached to nothing and reachable by nobody, since the answer that would have named them was lost.",
+            )?,
+            takeovers: single(
+                "escalator_takeovers_total",
+                "Claims on an escalation whose lease before had ended without being given back: its worker crashed, hung, or lost the ledger.",
+            )?,
+            fenced: counter(
+                "escalator_fenced_writes_total",
+                "Writes to the ledger that were refused since a newer claim exists, by operation.",
+                &["operation"],
+            )?,
+            ledger: histogram(
+                "escalator_ledger_seconds",
+                "Time that an operation of the ledger took, commit included, by operation and outcome (ok, fenced, failed).",
+                &["operation", "outcome"],
+                LEDGER_BUCKETS,
+            )?,
             in_hand,
             registry,
         })

@@ -7,6 +7,6 @@ mod events;
 mod logging;
 mod metrics;
 
-pub use events::{AttemptFinished, StepFinished, UpstreamAnswered, WebhookAnswered};
+pub use events::{AttemptFinished, Settled, StepFinished, UpstreamAnswered, WebhookAnswered};
 pub use logging::{Error as LoggingError, LogFormat, start_logging};
 pub use metrics::Telemetry;

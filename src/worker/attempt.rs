@@ -3,7 +3,10 @@
 //! What is known stands in two records that survive ([`Progress`], [`Cobrowse`]) and in what only this attempt knows
 //! (token, reads). A crash at any point loses the latter and nothing else.
 
+mod ending;
 mod records;
+
+pub(super) use records::CREATES;
 
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
@@ -11,19 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
 use super::runner::Runner;
-use super::schedule::Next;
 use super::steps;
 use super::story::Story;
 use crate::escalation::{
-    Action, Call, Cobrowse, Code, Cost, End, Entry, Message, NoteLook, Progress, Setback,
+    Action, Call, Cobrowse, Code, Entry, EntryKind, Message, NoteLook, Progress, Setback,
     Situation, Start, Step, Survey, Update, Wait, decide,
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
-use crate::pacing::jittered;
-use crate::telemetry::StepFinished;
+use crate::telemetry::{Settled, StepFinished};
 
-/// A message is worked on for about this long at a stretch; then it goes back to the broker even for a short wait.
-const AT_A_STRETCH: Duration = Duration::from_secs(100);
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
 const CLAIM_LOST: Duration = Duration::from_secs(3);
 
@@ -82,13 +81,20 @@ pub(super) struct Attempt<'a> {
     pub(super) token: bool,
     /// Not yet recorded.
     pub(super) link: LinkChange,
+    /// A vendor's answer is in the records here and not in the ledger yet.
+    pub(super) unrecorded: bool,
+    /// The intent to create a session is in the ledger, and its call was not sent; with what `asked_at` was before.
+    pub(super) unsent: Option<Option<Timestamp>>,
     pub(super) resolved_at: Option<Timestamp>,
     accepted_at: Timestamp,
-    occurred_at: Timestamp,
+    pub(super) occurred_at: Timestamp,
     takeovers: u32,
     attempts: u32,
     history: Vec<Entry>,
+    /// The last setback that was told, so that a wait in many pieces is told once.
+    told: Option<(Step, Code)>,
     began: Instant,
+    step_began: Instant,
     lease: Lease,
     story: &'a mut Story,
 }
@@ -102,7 +108,7 @@ impl<'a> Attempt<'a> {
         lease: Lease,
         story: &'a mut Story,
     ) -> Self {
-        let mut attempt = Self {
+        Self {
             runner,
             message,
             start,
@@ -113,24 +119,20 @@ impl<'a> Attempt<'a> {
             note_look: None,
             token: false,
             link: LinkChange::Keep,
+            unrecorded: false,
+            unsent: None,
             resolved_at: granted.resolved_at,
             accepted_at: granted.accepted_at,
             occurred_at: granted.occurred_at,
             takeovers: granted.takeovers,
             attempts: granted.attempts,
             history: Vec::new(),
+            told: None,
             began: Instant::now(),
+            step_began: Instant::now(),
             lease,
             story,
-        };
-        if granted.recovered {
-            attempt.note(
-                None,
-                "taken over: the lease before ended without being given back",
-                None,
-            );
         }
-        attempt
     }
 
     pub(super) fn attempts(&self) -> u32 {
@@ -143,14 +145,41 @@ impl<'a> Attempt<'a> {
     }
 
     /// Adds a line to the history; it is written with the next record.
-    pub(super) fn note(&mut self, step: Option<Step>, what: impl Into<String>, code: Option<Code>) {
-        self.history.push(Entry {
+    pub(super) fn note(&mut self, kind: EntryKind, step: Option<Step>, what: impl Into<String>) {
+        let line = self.line(kind, step, what.into(), None);
+        // A look that shows what the one before it showed is no news.
+        let said = |last: &Entry| (last.kind, last.step, &last.what) == (kind, step, &line.what);
+        if !self.history.last().is_some_and(said) {
+            self.history.push(line);
+        }
+    }
+
+    fn line(&self, kind: EntryKind, step: Option<Step>, what: String, code: Option<Code>) -> Entry {
+        let took_ms = match kind {
+            EntryKind::Answered | EntryKind::Setback => {
+                u64::try_from(self.step_began.elapsed().as_millis()).ok()
+            }
+            EntryKind::Event
+            | EntryKind::Accepted
+            | EntryKind::Claimed
+            | EntryKind::TakenOver
+            | EntryKind::Intended
+            | EntryKind::Adopted
+            | EntryKind::Repeatable
+            | EntryKind::Later
+            | EntryKind::HandedBack
+            | EntryKind::Ended
+            | EntryKind::LetterStored => None,
+        };
+        Entry {
             at: Timestamp::now(),
             epoch: self.held.epoch,
+            kind,
             step,
-            what: what.into(),
+            what,
             code,
-        });
+            took_ms,
+        }
     }
 
     /// Runs until the escalation has ended or cannot go on now.
@@ -176,10 +205,10 @@ impl<'a> Attempt<'a> {
                 Action::Call(call) => {
                     let step = call.step();
                     self.story.step = Some(step.as_str());
-                    let began = Instant::now();
+                    self.step_began = Instant::now();
                     let settles = call.settles();
                     let result = self.call(call).await;
-                    self.tell_step(step, began, &result);
+                    self.tell_step(step, &result);
                     if result.is_ok() {
                         self.went_on(settles);
                         continue;
@@ -187,7 +216,7 @@ impl<'a> Attempt<'a> {
                     (step, result)
                 }
                 Action::WaitUntil { step, until } => {
-                    (step, Err(Stopped::Setback(wait_until(step, until))))
+                    (step, Err(Stopped::Setback(ending::wait_until(step, until))))
                 }
                 Action::Stop(step, setback) => (step, Err(Stopped::Setback(setback))),
             };
@@ -243,6 +272,7 @@ impl<'a> Attempt<'a> {
                 resolved_at: self.resolved_at,
                 token: self.token,
                 claimed: self.conversation.as_ref().map(|(_, cobrowse)| cobrowse),
+                unsent: self.unsent.is_some(),
                 survey: self.survey.as_ref(),
                 note_look: self.note_look.as_ref(),
             },
@@ -254,8 +284,8 @@ impl<'a> Attempt<'a> {
         match call {
             Call::FindContext => steps::context::run(self).await,
             Call::GetToken => steps::token::run(self).await,
-            Call::ClaimConversation => steps::session::claim(self).await,
-            Call::ReadConversation(_) => steps::verify::read(self).await,
+            Call::ClaimConversation { create } => steps::session::claim(self, create).await,
+            Call::ReadConversation(step) => steps::verify::read(self, step).await,
             Call::CreateSession => steps::session::create(self).await,
             Call::AttachMedia(session) => steps::media::attach(self, &session).await,
             Call::LookUpNote => steps::note::look_up(self).await,
@@ -266,11 +296,11 @@ impl<'a> Attempt<'a> {
     /// Puts a conclusion into the records, and tells those that settle a doubt.
     fn update(&mut self, update: Update) {
         let settled = match &update {
-            Update::SessionMayRepeat => Some((Step::Session, "repeated")),
-            Update::MediaMayRepeat => Some((Step::Media, "repeated")),
-            Update::NoteMayRepeat => Some((Step::Note, "repeated")),
-            Update::MediaFound(_) => Some((Step::Media, "adopted")),
-            Update::NoteFound(..) => Some((Step::Note, "adopted")),
+            Update::SessionMayRepeat => Some((Step::Session, Settled::Repeated)),
+            Update::MediaMayRepeat => Some((Step::Media, Settled::Repeated)),
+            Update::NoteMayRepeat => Some((Step::Note, Settled::Repeated)),
+            Update::MediaFound(_) => Some((Step::Media, Settled::Adopted)),
+            Update::NoteFound(..) => Some((Step::Note, Settled::Adopted)),
             Update::Waiting(_)
             | Update::Agent(_)
             | Update::OfferRunning
@@ -280,14 +310,14 @@ impl<'a> Attempt<'a> {
             | Update::NoteAbsent(_) => None,
         };
         if let Some((step, how)) = settled {
-            self.note(
-                Some(step),
-                format!("the earlier call's outcome is settled: {how}"),
-                None,
-            );
+            let kind = match how {
+                Settled::Adopted => EntryKind::Adopted,
+                Settled::Repeated => EntryKind::Repeatable,
+            };
+            self.note(kind, Some(step), settled_in_words(step, how));
             self.runner
                 .telemetry
-                .unknown_settled(step.as_str(), how, self.held.key.as_str());
+                .unknown_settled(step, how, self.held.key.as_str());
         }
         let mut none = Cobrowse::default();
         let cobrowse = self
@@ -298,143 +328,7 @@ impl<'a> Attempt<'a> {
         self.story.agent = self.progress.agent.as_ref().map(|a| a.id.to_string());
     }
 
-    /// What to do about a step that did not come to its end; `None`: go on.
-    async fn stopped(
-        &mut self,
-        step: Step,
-        stopped: Stopped,
-        stop: &CancellationToken,
-    ) -> Option<Ended> {
-        // Whatever was read is older than the wait that follows.
-        self.survey = None;
-        self.note_look = None;
-        let setback = match stopped {
-            Stopped::Setback(setback) => setback,
-            // It will not become readable by itself; a person has to look.
-            Stopped::Ledger(error @ Error::Corrupt(_)) => {
-                return Some(
-                    self.die(step, Code::LedgerUnreadable, error.to_string())
-                        .await,
-                );
-            }
-            Stopped::Ledger(error) => return Some(self.ledger_away(&error).await),
-            Stopped::InOtherHands(delay) => {
-                // Where it is only the conversation that others hold, our own claim is given back.
-                let _ = self.release().await;
-                return Some(self.in_other_hands(delay));
-            }
-        };
-        let schedule = &self.runner.config.schedule;
-        let (next, attempts) = schedule.next(setback.wait, self.attempts, self.progress.setbacks);
-        if let Wait::Backoff { cost, .. } = setback.wait {
-            self.progress.setbacks += 1;
-            self.progress.held_up_at = Some(step);
-            let cost = match cost {
-                Cost::Attempt => "",
-                Cost::Free => ", at no cost of an attempt",
-            };
-            self.note(
-                Some(step),
-                format!("{}{cost}", setback.reason),
-                Some(setback.code),
-            );
-        }
-        self.attempts = attempts;
-        self.story.attempts = attempts;
-        match next {
-            Next::InHand(delay) if self.began.elapsed() < AT_A_STRETCH => {
-                tokio::select! {
-                    () = tokio::time::sleep(delay) => {}
-                    () = stop.cancelled() => {}
-                    () = self.lease.lost().cancelled() => {}
-                }
-                None
-            }
-            Next::InHand(delay) | Next::Later(delay) => {
-                self.story.outcome = "later";
-                self.story.code = Some(setback.code);
-                self.story.reason = Some(setback.reason);
-                self.progress.not_before = Timestamp::now().checked_add(delay).ok();
-                Some(match self.release().await {
-                    Ok(()) => Ended::Later(delay),
-                    Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-                    Err(error) => self.ledger_away(&error).await,
-                })
-            }
-            Next::GiveUp { exhausted } => {
-                let reason = if exhausted {
-                    format!(
-                        "gave up after {attempts} attempts; the last: {}",
-                        setback.reason
-                    )
-                } else {
-                    setback.reason
-                };
-                Some(self.die(step, setback.code, reason).await)
-            }
-        }
-    }
-
-    async fn finish(&mut self, end: End) -> Ended {
-        let outcome = match &end {
-            End::Done => "done",
-            End::Cancelled => "cancelled",
-            End::Dead { .. } => "dead",
-        };
-        self.note(None, outcome, None);
-        match self.end(end).await {
-            Ok(()) => {
-                self.story.outcome = outcome;
-                Ended::Over
-            }
-            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error).await,
-        }
-    }
-
-    async fn die(&mut self, step: Step, code: Code, reason: String) -> Ended {
-        self.note(Some(step), format!("dead: {reason}"), Some(code));
-        let end = End::Dead {
-            code,
-            reason: reason.clone(),
-            published: false,
-        };
-        match self.end(end).await {
-            Ok(()) => {
-                self.story.outcome = "dead";
-                self.story.code = Some(code);
-                self.story.reason = Some(reason.clone());
-                Ended::Dead { code, reason }
-            }
-            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error).await,
-        }
-    }
-
-    async fn hand_back(&mut self) -> Ended {
-        self.story.outcome = "handed_back";
-        // Should this fail, the lease ends by itself.
-        let _ = self.release().await;
-        Ended::HandBack
-    }
-
-    fn in_other_hands(&mut self, delay: Duration) -> Ended {
-        self.story.outcome = "later";
-        self.story.code = Some(Code::InOtherHands);
-        Ended::Later(jittered(delay))
-    }
-
-    /// One more try to write down what is known and to give the claim back: a lease left behind would keep the next one
-    /// waiting, and counts as a worker that ended.
-    async fn ledger_away(&mut self, error: &Error) -> Ended {
-        let _ = self.release().await;
-        self.story.outcome = "later";
-        self.story.code = Some(Code::LedgerUnavailable);
-        self.story.reason = Some(error.to_string());
-        Ended::Later(jittered(Duration::from_secs(5)))
-    }
-
-    fn tell_step(&self, step: Step, began: Instant, result: &Result<(), Stopped>) {
+    fn tell_step(&self, step: Step, result: &Result<(), Stopped>) {
         let outcome = match result {
             Ok(()) => "ok",
             Err(Stopped::Setback(Setback {
@@ -448,26 +342,17 @@ impl<'a> Attempt<'a> {
             step: step.as_str(),
             outcome,
             key: self.held.key.as_str(),
-            took: began.elapsed(),
+            took: self.step_began.elapsed(),
         });
     }
 }
 
-fn wait_until(step: Step, until: Timestamp) -> Setback {
-    let delay = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-    let (code, reason) = match step {
-        Step::Session | Step::Media => (
-            Code::GenesysUnavailable,
-            "waits until the earlier call can no longer take effect",
-        ),
-        Step::Note => (
-            Code::PagerdutyUnavailable,
-            "waits until the earlier call can no longer take effect",
-        ),
-        Step::Context | Step::Token | Step::Verify => (
-            Code::CobrowseNotConfirmed,
-            "the conversation does not show the session yet",
-        ),
-    };
-    Setback::parked(code, reason, Wait::After(delay))
+fn settled_in_words(step: Step, how: Settled) -> &'static str {
+    match (how, step) {
+        (Settled::Adopted, _) => "the earlier call took effect; it counts",
+        (Settled::Repeated, Step::Session) => {
+            "whether the earlier call created a session cannot be found out; nobody can reach that one, so it is asked for again"
+        }
+        (Settled::Repeated, _) => "the earlier call had no effect; it may be repeated",
+    }
 }

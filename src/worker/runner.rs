@@ -10,8 +10,10 @@ use super::attempt::{Attempt, Ended};
 use super::lease::Lease;
 use super::schedule::Schedule;
 use super::story::Story;
-use crate::escalation::{Bounds, Code, DeadLetter, End, Entry, Key, Message, Start, Task};
-use crate::ledger::{self, Claim, ClaimRequest, Granted, Ledger};
+use crate::escalation::{
+    Bounds, Code, DeadLetter, End, Entry, EntryKind, Key, Message, Start, Task,
+};
+use crate::ledger::{self, Arrival, Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
 use crate::telemetry::{AttemptFinished, Telemetry};
 use crate::upstream::{Genesys, PagerDuty};
@@ -93,7 +95,10 @@ impl Runner {
         let mut story = Story::default();
         let disposition = match &message.task {
             Task::Resolved => self.resolve(message, &mut story).await,
-            Task::Start(start) => self.start(message, start, stop, &mut story).await,
+            Task::Start(start) => {
+                self.start(message, start, redelivered, stop, &mut story)
+                    .await
+            }
         };
         self.tell(message, redelivered, started, &story, &disposition);
         disposition
@@ -116,6 +121,7 @@ impl Runner {
         &self,
         message: &Message,
         start: &Start,
+        redelivered: bool,
         stop: &CancellationToken,
         story: &mut Story,
     ) -> Disposition {
@@ -130,6 +136,13 @@ impl Runner {
                 owner: self.config.owner.clone(),
                 lease: self.config.lease,
                 expires_after: self.config.bounds.expires_after,
+                arrival: Arrival {
+                    origin: message.origin,
+                    lane: message.lane,
+                    event_kind: message.event.kind.clone(),
+                    event: message.event.id.clone(),
+                    redelivered,
+                },
             })
             .await;
         match claim {
@@ -186,6 +199,9 @@ impl Runner {
                 }
             }
             Ok(Claim::Granted(granted)) => {
+                if granted.recovered {
+                    self.telemetry.taken_over();
+                }
                 self.attempt(message, start, *granted, asked, stop, story)
                     .await
             }
@@ -249,9 +265,11 @@ impl Runner {
             vec![Entry {
                 at: now,
                 epoch: 0,
+                kind: EntryKind::Setback,
                 step: None,
                 what: format!("the history could not be read: {error}"),
                 code: Some(Code::LedgerUnavailable),
+                took_ms: None,
             }]
         });
         Disposition::Dead(Box::new(DeadLetter::of_escalation(

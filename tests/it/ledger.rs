@@ -1,13 +1,15 @@
 //! The conformance suite of the ledger: written once against the trait, run on every implementation.
 //!
-//! Every function of `claims`, `conversations`, `generations` and `records` takes a ledger and makes ids of its own,
-//! so that an implementation may run them all in one database. An implementation passes by having [`suite!`] made
-//! into tests; what it promises beyond the trait it tests beside that (`sqlite`).
+//! Every function of the rooms takes a ledger of its own (`retention` forgets whatever is there). An implementation
+//! passes by having [`suite!`] made into tests; what it promises beyond the trait it tests beside that (`sqlite`).
 
 mod claims;
 mod conversations;
 mod generations;
+mod intents;
+mod listing;
 mod records;
+mod retention;
 mod sqlite;
 
 use std::sync::Arc;
@@ -15,12 +17,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use escalator::escalation::{
-    Cobrowse, ConversationId, Entry, EventId, IncidentId, Key, Progress, SessionId, Step, Trigger,
-    Write,
+    Cobrowse, ConversationId, Entry, EntryKind, EventId, IncidentId, Key, Lane, Origin, Progress,
+    SessionId, Step, Trigger, Write,
 };
 use escalator::ledger::{
-    Claim, ClaimRequest, CobrowseRecord, ConversationClaim, Granted, Held, HeldConversation,
-    Ledger, LinkChange, Record, Then,
+    Arrival, Claim, ClaimRequest, CobrowseRecord, ConversationClaim, ConversationRequest, Granted,
+    Held, HeldConversation, Ledger, LinkChange, Record, Then,
 };
 use jiff::Timestamp;
 
@@ -78,6 +80,29 @@ macro_rules! suite {
                 history_keeps_its_order_over_many_records
                 nobody_has_a_history_before_it_has_one
             }
+            intents {
+                where_no_session_is_known_the_claim_puts_the_intent_down
+                of_two_intents_at_once_one_is_put_down
+                where_something_is_known_the_intent_is_not_put_down
+                a_resolution_since_then_forbids_the_intent
+                an_older_resolution_does_not_forbid_the_intent
+                an_old_epoch_puts_no_intent_down
+            }
+            listing {
+                an_incident_s_generations_are_known_oldest_first
+                what_is_known_of_an_escalation_is_what_was_recorded
+                a_list_shows_the_newest_first_and_goes_on_where_it_stopped
+                a_list_keeps_to_every_filter_that_it_is_given
+                the_history_tells_how_it_came_here_and_who_claimed_it
+                a_lease_that_ended_is_told_by_whoever_takes_over
+            }
+            retention {
+                what_ended_long_ago_is_forgotten_with_all_that_belongs_to_it
+                what_is_held_or_young_is_kept
+                a_conversation_that_others_still_tell_of_is_kept
+                a_link_is_forgotten_before_its_escalation
+                not_more_is_forgotten_in_one_call_than_was_asked_for
+            }
         }
     };
     ($fresh:path; $($room:ident { $($case:ident)* })*) => {$($(
@@ -129,6 +154,13 @@ fn first(incident: &IncidentId) -> ClaimRequest {
         owner: "it/1".to_owned(),
         lease: LONG,
         expires_after: NEVER,
+        arrival: Arrival {
+            origin: Origin::Webhook,
+            lane: Lane::High,
+            event_kind: "incident.triggered".to_owned(),
+            event: None,
+            redelivered: false,
+        },
     }
 }
 
@@ -184,6 +216,16 @@ async fn lease_ended() {
     tokio::time::sleep(SHORT + Duration::from_millis(20)).await;
 }
 
+/// A request for a conversation, without an intent.
+fn wants(held: &Held, conversation: &ConversationId, lease: Duration) -> ConversationRequest {
+    ConversationRequest {
+        held: held.clone(),
+        conversation: conversation.clone(),
+        lease,
+        intend: None,
+    }
+}
+
 async fn conversation_granted(
     ledger: &dyn Ledger,
     held: &Held,
@@ -191,7 +233,7 @@ async fn conversation_granted(
     lease: Duration,
 ) -> (HeldConversation, Cobrowse) {
     match ledger
-        .claim_conversation(held, conversation, lease)
+        .claim_conversation(wants(held, conversation, lease))
         .await
         .unwrap()
     {
@@ -220,9 +262,11 @@ fn entry(held: &Held, what: &str) -> Entry {
     Entry {
         at: at(2),
         epoch: held.epoch,
+        kind: EntryKind::Answered,
         step: Some(Step::Session),
         what: what.to_owned(),
         code: None,
+        took_ms: Some(7),
     }
 }
 
@@ -241,10 +285,13 @@ fn created(held: &HeldConversation, session: &SessionId, link: LinkChange) -> Co
     }
 }
 
-/// What the history says, in its order.
+/// What the records have told, in its order.
 async fn told(ledger: &dyn Ledger, key: &Key) -> Vec<String> {
-    let history = ledger.history(key).await.unwrap();
-    history.into_iter().map(|entry| entry.what).collect()
+    let history = ledger.history(key).await.unwrap().into_iter();
+    history
+        .filter(|entry| entry.kind == EntryKind::Answered)
+        .map(|entry| entry.what)
+        .collect()
 }
 
 /// Runs the same thing many times at once.

@@ -78,6 +78,7 @@ fn situation(now: i64) -> Situation<'static> {
         resolved_at: None,
         token: true,
         claimed: None,
+        unsent: false,
         survey: None,
         note_look: None,
     }
@@ -124,14 +125,76 @@ fn nothing_is_asked_before_it_is_needed() {
     now.token = true;
     assert_eq!(
         decide(&known(), &now),
-        Action::Call(Call::ClaimConversation)
-    );
-    let cobrowse = Cobrowse::default();
-    now.claimed = Some(&cobrowse);
-    assert_eq!(
-        decide(&known(), &now),
         Action::Call(Call::ReadConversation(Step::Session))
     );
+}
+
+/// What follows on a read of the conversation before it is claimed.
+fn unclaimed(progress: &Progress, conversation: Conversation) -> Action {
+    let survey = Survey {
+        conversation,
+        read_at: at(1),
+    };
+    decide(
+        progress,
+        &Situation {
+            survey: Some(&survey),
+            ..situation(1)
+        },
+    )
+}
+
+#[test]
+fn a_conversation_is_claimed_with_the_intent_to_create_a_session_where_that_is_what_follows() {
+    let claim = |create| Action::Call(Call::ClaimConversation { create });
+    assert_eq!(unclaimed(&known(), ready()), claim(true));
+    let over = Conversation {
+        over: true,
+        ..ready()
+    };
+    assert_eq!(unclaimed(&known(), over), claim(false));
+    assert_eq!(unclaimed(&known(), Conversation::default()), claim(false));
+    assert_eq!(unclaimed(&known(), showing(&session())), claim(false));
+    let asked = Progress {
+        asked_at: Some(at(0)),
+        ..known()
+    };
+    assert_eq!(
+        unclaimed(&asked, ready()),
+        claim(false),
+        "what was asked for before has to be known first"
+    );
+    let without_agent = Progress {
+        agent: None,
+        ..known()
+    };
+    assert_eq!(
+        unclaimed(&without_agent, ready()),
+        Action::Update(Update::Agent(choose_agent(None, &ready()).unwrap()))
+    );
+}
+
+#[test]
+fn an_intent_that_was_recorded_just_now_is_acted_on_and_any_other_is_waited_out() {
+    let cobrowse = Cobrowse {
+        session: Write::Intended(intended(CALL, None)),
+        ..Cobrowse::default()
+    };
+    let survey = Survey {
+        conversation: ready(),
+        read_at: at(1),
+    };
+    let with_unsent = |unsent| {
+        let situation = Situation {
+            claimed: Some(&cobrowse),
+            survey: Some(&survey),
+            unsent,
+            ..situation(1)
+        };
+        decide(&known(), &situation)
+    };
+    assert_eq!(with_unsent(true), Action::Call(Call::CreateSession));
+    assert!(matches!(with_unsent(false), Action::WaitUntil { .. }));
 }
 
 #[test]

@@ -11,7 +11,10 @@ use super::super::writer::Writer;
 use super::{Error, Sqlite};
 
 /// One script per version; the file's `user_version` says which was the last. Never change one that was released.
-const MIGRATIONS: &[(u32, &str)] = &[(1, include_str!("../schema.sql"))];
+const MIGRATIONS: &[(u32, &str)] = &[
+    (1, include_str!("0001_ledger.sql")),
+    (2, include_str!("0002_listing.sql")),
+];
 
 /// How long a write waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

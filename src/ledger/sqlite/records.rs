@@ -2,10 +2,11 @@
 
 use rusqlite::{Transaction, params};
 
+use super::super::rules::to_json;
 use super::super::writer::unavailable;
-use super::{fenced, now_ms, number, resolved_at, to_json};
-use crate::escalation::{End, SessionLink};
-use crate::ledger::{CobrowseRecord, Error, LinkChange, Record, Recorded, Then};
+use super::{fenced, now_ms, number, resolved_at};
+use crate::escalation::{Entry, Key, SessionLink};
+use crate::ledger::{CobrowseRecord, Error, LinkChange, Record, Recorded, State, Then};
 
 pub(super) fn write(t: &Transaction<'_>, record: &Record) -> Result<Recorded, Error> {
     let held = &record.held;
@@ -35,9 +36,18 @@ pub(super) fn write(t: &Transaction<'_>, record: &Record) -> Result<Recorded, Er
             fenced(
                 t,
                 "UPDATE escalations SET progress = ?3, attempts = ?4, owner = NULL, lease_until = 0,
-                                        state = ?5, ending = ?6, ended_at = ?7
+                                        state = ?5, ending = ?6, code = ?7, ended_at = ?8
                  WHERE key = ?1 AND epoch = ?2 AND state = 'open'",
-                params![key, epoch, progress, record.attempts, state_of(end), to_json(end)?, now_ms()],
+                params![
+                    key,
+                    epoch,
+                    progress,
+                    record.attempts,
+                    State::after(end).as_str(),
+                    to_json(end)?,
+                    end.code().map(|code| code.as_str()),
+                    now_ms()
+                ],
             )?;
             conversation.as_ref()
         }
@@ -55,26 +65,25 @@ pub(super) fn write(t: &Transaction<'_>, record: &Record) -> Result<Recorded, Er
             ],
         )?;
     }
-    for entry in &record.history {
-        let json = to_json(entry)?;
-        t.prepare_cached(
-            "INSERT INTO history (key, seq, entry)
-             SELECT ?1, coalesce(max(seq), 0) + 1, ?2 FROM history WHERE key = ?1",
-        )
-        .and_then(|mut s| s.execute(params![key, json]))
-        .map_err(unavailable)?;
-    }
+    tell(t, &held.key, &record.history)?;
     Ok(Recorded {
         resolved_at: resolved_at(t, &held.incident)?,
     })
 }
 
-fn state_of(end: &End) -> &'static str {
-    match end {
-        End::Done => "done",
-        End::Cancelled => "cancelled",
-        End::Dead { .. } => "dead",
+/// Adds to a history what one transaction has to tell.
+pub(super) fn tell(t: &Transaction<'_>, key: &Key, entries: &[Entry]) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
     }
+    let json = to_json(&entries)?;
+    t.prepare_cached(
+        "INSERT INTO history (key, seq, entries)
+         SELECT ?1, coalesce(max(seq), 0) + 1, ?2 FROM history WHERE key = ?1",
+    )
+    .and_then(|mut s| s.execute(params![key.as_str(), json]))
+    .map_err(unavailable)?;
+    Ok(())
 }
 
 fn write_cobrowse(t: &Transaction<'_>, record: &CobrowseRecord) -> Result<(), Error> {

@@ -4,12 +4,17 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use super::{Attempt, Stopped};
-use crate::escalation::{Cobrowse, Code, Cost, End, Intent, Setback, Wait, Write};
-use crate::ledger::{CobrowseRecord, Error, HeldConversation, LinkChange, Record, Then};
+use crate::escalation::{Cobrowse, Code, Cost, End, EntryKind, Intent, Setback, Step, Wait, Write};
+use crate::ledger::{
+    CobrowseRecord, Error, HeldConversation, IntendSession, LinkChange, Record, Then,
+};
 use crate::upstream::{CALL_SLACK, CallError};
 
 /// For recording an intent; and so much is kept free at the end of a lease.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
+
+/// What the history tells of an intent to create a session.
+pub(in crate::worker) const CREATES: &str = "asks for a session";
 
 /// Records. Every one carries all that is not recorded yet.
 impl Attempt<'_> {
@@ -33,10 +38,21 @@ impl Attempt<'_> {
         &mut self,
         deadline: Timestamp,
     ) -> Result<(), Stopped> {
-        let call_timeout = self.runner.config.call_timeout;
-        self.lease.outlasts(call_timeout + self.margin()).await?;
+        self.outlast_a_call().await?;
         self.record_result().await?;
-        let ends_by = Timestamp::now().checked_add(call_timeout + CALL_SLACK);
+        self.in_time_for(deadline)
+    }
+
+    /// Sees to it that the claim outlasts a call that starts soon.
+    pub(in crate::worker) async fn outlast_a_call(&self) -> Result<(), Stopped> {
+        let call = self.runner.config.call_timeout + self.margin();
+        Ok(self.lease.outlasts(call).await?)
+    }
+
+    /// Whether a call that starts now will have ended by the deadline that its intent names.
+    pub(in crate::worker) fn in_time_for(&self, deadline: Timestamp) -> Result<(), Stopped> {
+        let call = self.runner.config.call_timeout + CALL_SLACK;
+        let ends_by = Timestamp::now().checked_add(call);
         if ends_by.is_ok_and(|ends_by| ends_by <= deadline) {
             return Ok(());
         }
@@ -90,12 +106,52 @@ impl Attempt<'_> {
             .map(|context| context.conversation.to_string());
     }
 
+    /// An intent to create a session whose call was not sent is none.
+    pub(in crate::worker) fn take_back_unsent(&mut self) {
+        if let Some(asked_before) = self.unsent.take() {
+            self.progress.asked_at = asked_before;
+            if let Some((_, cobrowse)) = &mut self.conversation {
+                cobrowse.session = Write::Open;
+            }
+        }
+    }
+
+    /// Everything that is to be recorded and told by the claim on a conversation itself, should it put down the intent
+    /// to create a session.
+    pub(in crate::worker) fn intend_session(&self) -> IntendSession {
+        let mut progress = self.progress.clone();
+        progress.asked_at.get_or_insert(Timestamp::now());
+        let mut history = self.history.clone();
+        history.push(self.line(
+            EntryKind::Intended,
+            Some(Step::Session),
+            CREATES.to_owned(),
+            None,
+        ));
+        IntendSession {
+            intent: self.intent(),
+            progress,
+            attempts: self.attempts,
+            history,
+            occurred_at: self.occurred_at,
+        }
+    }
+
+    /// That intent is in the ledger.
+    pub(in crate::worker) fn session_intended(&mut self, recorded: IntendSession) {
+        self.unsent = Some(self.progress.asked_at);
+        self.progress = recorded.progress;
+        self.history.clear();
+    }
+
     pub(in crate::worker) async fn release(&mut self) -> Result<(), Error> {
+        self.take_back_unsent();
         let conversation = self.conversation.as_ref().map(|(held, _)| held.clone());
         self.record(Then::Release { conversation }).await
     }
 
     pub(in crate::worker) async fn end(&mut self, end: End) -> Result<(), Error> {
+        self.take_back_unsent();
         let conversation = self.conversation.as_ref().map(|(held, _)| held.clone());
         self.record(Then::End { end, conversation }).await
     }
@@ -119,6 +175,7 @@ impl Attempt<'_> {
         let recorded = self.runner.ledger.record(record).await?;
         self.history.clear();
         self.link = LinkChange::Keep;
+        self.unrecorded = false;
         self.resolved_at = recorded.resolved_at;
         Ok(())
     }

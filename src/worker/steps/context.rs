@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::escalation::{Code, Context, Setback, Wait};
+use crate::escalation::{Code, Context, EntryKind, Setback, Step, Wait};
 use crate::upstream::{Alerts, Operation};
 use crate::worker::attempt::{Attempt, Stopped};
 
@@ -22,6 +22,12 @@ pub(in crate::worker) async fn run(attempt: &mut Attempt<'_>) -> Result<(), Stop
         },
         None => from_alerts(attempt).await?,
     };
+    let agent = match &context.agent {
+        Some(agent) => format!(", agent {agent}"),
+        None => String::new(),
+    };
+    let what = format!("conversation {}{agent}", context.conversation);
+    attempt.note(EntryKind::Answered, Some(Step::Context), what);
     attempt.progress.context = Some(context);
     attempt.tell_conversation();
     Ok(())

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::escalation::{SessionId, Step, Write};
+use crate::escalation::{EntryKind, SessionId, Step, Write};
 use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
@@ -22,6 +22,8 @@ pub(in crate::worker) async fn attach(
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.media = Write::Intended(intent);
     }
+    let what = format!("attaches session {session}");
+    attempt.note(EntryKind::Intended, Some(Step::Media), what);
     if let Err(stopped) = attempt.record_intent(deadline).await {
         if Attempt::was_not_sent(&stopped) {
             attempt.progress.asked_at = asked_before;
@@ -47,8 +49,11 @@ pub(in crate::worker) async fn attach(
             };
             // What was read before the write says nothing about it.
             attempt.survey = None;
-            attempt.note(Some(Step::Media), "session attached", None);
-            attempt.record_result().await
+            attempt.note(EntryKind::Answered, Some(Step::Media), "session attached");
+            // Recorded with the note's intent if the proof follows at once, else before the first wait for it. Whoever
+            // finds the intent alone looks, and finds the session.
+            attempt.unrecorded = true;
+            Ok(())
         }
         Err(error) => {
             Attempt::write_failed(&mut cobrowse.media, &error);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::escalation::{Marker, NoteLook, NoteOutcome, NoteText, Offer, Step, Write};
+use crate::escalation::{EntryKind, Marker, NoteLook, NoteOutcome, NoteText, Offer, Step, Write};
 use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
@@ -35,6 +35,7 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
     let intent = attempt.intent();
     let deadline = intent.deadline;
     attempt.progress.note = Write::Intended(intent);
+    attempt.note(EntryKind::Intended, Some(Step::Note), "writes the note");
     if let Err(stopped) = attempt.record_intent(deadline).await {
         if Attempt::was_not_sent(&stopped) {
             attempt.progress.note = Write::Open;
@@ -48,7 +49,8 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
         .await;
     match result {
         Ok(id) => {
-            attempt.note(Some(Step::Note), format!("note {id} written"), None);
+            let what = format!("note {id} written");
+            attempt.note(EntryKind::Answered, Some(Step::Note), what);
             attempt.progress.note = Write::Done {
                 at: Timestamp::now(),
                 result: id,
@@ -78,6 +80,11 @@ pub(in crate::worker) async fn look_up(attempt: &mut Attempt<'_>) -> Result<(), 
             .telemetry
             .duplicate_found(Step::Note.as_str(), attempt.held.key.as_str());
     }
+    let what = match &found {
+        Some((id, _)) => format!("the incident has our note {id}"),
+        None => "the incident has no note of ours".to_owned(),
+    };
+    attempt.note(EntryKind::Answered, Some(Step::Note), what);
     attempt.note_look = Some(NoteLook {
         found: found.map(|(id, _)| id),
         read_at,

@@ -1,5 +1,6 @@
 //! Token: a credential that is refused is found out here, before anything was written.
 
+use crate::escalation::{EntryKind, Step};
 use crate::upstream::Operation;
 use crate::worker::attempt::{Attempt, Stopped};
 
@@ -12,5 +13,6 @@ pub(in crate::worker) async fn run(attempt: &mut Attempt<'_>) -> Result<(), Stop
         .await
         .map_err(|error| Stopped::Setback(error.setback(Operation::Token)))?;
     attempt.token = true;
+    attempt.note(EntryKind::Answered, Some(Step::Token), "a token is at hand");
     Ok(())
 }

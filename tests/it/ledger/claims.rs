@@ -8,7 +8,7 @@ use escalator::ledger::{Claim, Error, Ledger, Record, Then};
 
 use super::{
     LONG, SHORT, at_once, conversation, conversation_granted, created, first, granted,
-    granted_when_free, incident, lease_ended, record, release, session, shortly, told,
+    granted_when_free, incident, lease_ended, record, release, session, shortly, told, wants,
 };
 use escalator::ledger::LinkChange;
 
@@ -148,7 +148,9 @@ pub(super) async fn an_old_epoch_can_write_nothing(ledger: Arc<dyn Ledger>) {
     }
     let refused = ledger.renew(&old, Some(&part), LONG).await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
-    let refused = ledger.claim_conversation(&old, &conversation, LONG).await;
+    let refused = ledger
+        .claim_conversation(wants(&old, &conversation, LONG))
+        .await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
 
     // Nothing of it shows: the new lease ends when it would have, and what was recorded before stands.
@@ -173,7 +175,7 @@ pub(super) async fn whoever_has_ended_it_can_write_nothing_more(ledger: Arc<dyn 
     let refused = ledger.renew(&held, None, LONG).await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
     let refused = ledger
-        .claim_conversation(&held, &conversation(), LONG)
+        .claim_conversation(wants(&held, &conversation(), LONG))
         .await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
     assert_eq!(told(&*ledger, &held.key).await, ["recorded"]);

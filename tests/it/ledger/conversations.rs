@@ -8,7 +8,7 @@ use escalator::ledger::{Claim, ConversationClaim, Error, Held, Ledger, LinkChang
 
 use super::{
     LONG, SHORT, at_once, conversation, conversation_granted, created, first, granted, incident,
-    lease_ended, record, session, shortly, told,
+    lease_ended, record, session, shortly, told, wants,
 };
 
 /// A claim on an escalation of its own.
@@ -18,7 +18,9 @@ async fn somebody(ledger: &dyn Ledger) -> Held {
 
 async fn is_held(ledger: &dyn Ledger, who: &Held, conversation: &str, at_most: Duration) {
     let conversation = escalator::escalation::ConversationId::parse(conversation).unwrap();
-    let claim = ledger.claim_conversation(who, &conversation, LONG).await;
+    let claim = ledger
+        .claim_conversation(wants(who, &conversation, LONG))
+        .await;
     assert!(
         matches!(&claim, Ok(ConversationClaim::Held { free_in }) if *free_in <= at_most),
         "{claim:?}"
@@ -32,7 +34,11 @@ pub(super) async fn of_two_escalations_at_once_one_gets_the_conversation(ledger:
         let claims = at_once(2, |number| {
             let (ledger, conversation) = (ledger.clone(), conversation.clone());
             let held = held[number].clone();
-            async move { ledger.claim_conversation(&held, &conversation, LONG).await }
+            async move {
+                ledger
+                    .claim_conversation(wants(&held, &conversation, LONG))
+                    .await
+            }
         })
         .await;
         let granted = claims
@@ -120,7 +126,9 @@ pub(super) async fn only_who_holds_the_escalation_gets_its_conversation(ledger: 
         ..held.clone()
     };
     let conversation = conversation();
-    let refused = ledger.claim_conversation(&never, &conversation, LONG).await;
+    let refused = ledger
+        .claim_conversation(wants(&never, &conversation, LONG))
+        .await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
     conversation_granted(&*ledger, &held, &conversation, LONG).await;
 }

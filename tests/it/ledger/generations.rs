@@ -7,6 +7,7 @@ use escalator::ledger::{Claim, ClaimRequest, ConversationClaim, Held, Ledger, Re
 
 use super::{
     LONG, at, conversation, event, first, granted, incident, key_of, record, release, reopened,
+    wants,
 };
 
 fn current(incident: &IncidentId) -> ClaimRequest {
@@ -136,7 +137,7 @@ pub(super) async fn a_resolution_is_seen_by_every_answer(ledger: Arc<dyn Ledger>
     assert_eq!(recorded, Recorded { resolved_at: None });
     ledger.resolve(&incident, at(10)).await.unwrap();
     match ledger
-        .claim_conversation(&held, &conversation(), LONG)
+        .claim_conversation(wants(&held, &conversation(), LONG))
         .await
         .unwrap()
     {

@@ -78,13 +78,14 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
     let mut world = World::default();
     let (mut progress, mut cobrowse) = (Progress::default(), Cobrowse::default());
     let (mut token, mut claimed, mut survey, mut look) = (false, false, None, None);
-    let (mut writes, mut met) = (0, false);
+    let (mut writes, mut met, mut unsent) = (0, false, false);
     for _ in 0..200 {
         let action = decide(
             &progress,
             &Situation {
                 token,
                 claimed: claimed.then_some(&cobrowse),
+                unsent,
                 survey: survey.as_ref(),
                 note_look: look.as_ref(),
                 ..situation(world.now)
@@ -104,8 +105,15 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
                 token = true;
                 continue;
             }
-            Action::Call(Call::ClaimConversation) => {
+            Action::Call(Call::ClaimConversation { create }) => {
                 claimed = true;
+                if cobrowse.session != Write::Open {
+                    survey = None;
+                } else if create {
+                    progress.asked_at = Some(at(now));
+                    cobrowse.session = Write::Intended(intended(now + CALL, None));
+                    unsent = true;
+                }
                 continue;
             }
             Action::Call(Call::ReadConversation(_)) => {
@@ -147,6 +155,7 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
                 progress.note = Write::Intended(intent.clone());
             }
         }
+        unsent = false;
         writes += 1;
         let fault = (writes == nth).then_some(fault);
         met |= fault.is_some();

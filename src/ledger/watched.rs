@@ -1,0 +1,123 @@
+//! A ledger whose operations are measured, and whose refusals are counted: whatever database is behind it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{
+    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
+    HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
+};
+use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
+use crate::telemetry::Telemetry;
+
+/// See the module's page.
+pub struct Watched {
+    inner: Arc<dyn Ledger>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Watched {
+    /// Watches this ledger.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Ledger>, telemetry: Arc<Telemetry>) -> Self {
+        Self { inner, telemetry }
+    }
+
+    /// `key`: on behalf of which escalation, where it is one.
+    async fn watch<T>(
+        &self,
+        operation: &'static str,
+        key: Option<&Key>,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let began = Instant::now();
+        let result = work.await;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(Error::Fenced) => {
+                let key = key.map(Key::as_str).unwrap_or_default();
+                self.telemetry.fenced(operation, key);
+                "fenced"
+            }
+            Err(Error::Open(_) | Error::Unavailable(_) | Error::Corrupt(_)) => "failed",
+        };
+        self.telemetry
+            .ledger_answered(operation, outcome, began.elapsed());
+        result
+    }
+}
+
+#[async_trait]
+impl Ledger for Watched {
+    async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
+        self.watch("claim", None, self.inner.claim(request)).await
+    }
+
+    async fn claim_conversation(
+        &self,
+        request: ConversationRequest,
+    ) -> Result<ConversationClaim, Error> {
+        let key = request.held.key.clone();
+        let work = self.inner.claim_conversation(request);
+        self.watch("claim_conversation", Some(&key), work).await
+    }
+
+    async fn record(&self, record: Record) -> Result<Recorded, Error> {
+        let key = record.held.key.clone();
+        self.watch("record", Some(&key), self.inner.record(record))
+            .await
+    }
+
+    async fn renew(
+        &self,
+        held: &Held,
+        conversation: Option<&HeldConversation>,
+        lease: Duration,
+    ) -> Result<(), Error> {
+        let work = self.inner.renew(held, conversation, lease);
+        self.watch("renew", Some(&held.key), work).await
+    }
+
+    async fn link(
+        &self,
+        conversation: &ConversationId,
+        session: &SessionId,
+    ) -> Result<Option<SessionLink>, Error> {
+        self.watch("link", None, self.inner.link(conversation, session))
+            .await
+    }
+
+    async fn resolve(&self, incident: &IncidentId, occurred_at: Timestamp) -> Result<(), Error> {
+        self.watch("resolve", None, self.inner.resolve(incident, occurred_at))
+            .await
+    }
+
+    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
+        let work = self.inner.dead_letter_published(key);
+        self.watch("dead_letter_published", Some(key), work).await
+    }
+
+    async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error> {
+        self.watch("history", Some(key), self.inner.history(key))
+            .await
+    }
+
+    async fn generations(&self, incident: &IncidentId) -> Result<Vec<Known>, Error> {
+        self.watch("generations", None, self.inner.generations(incident))
+            .await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Known>, Error> {
+        self.watch("list", None, self.inner.list(filter)).await
+    }
+
+    async fn prune(&self, retention: &Retention) -> Result<Pruned, Error> {
+        self.watch("prune", None, self.inner.prune(retention)).await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.watch("ping", None, self.inner.ping()).await
+    }
+}

@@ -1,0 +1,210 @@
+//! How an attempt stops: waits, comes back later, is given up, ends.
+
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+use super::{Attempt, CLAIM_LOST, Ended, Stopped};
+use crate::escalation::{Code, Cost, End, EntryKind, Setback, Step, Wait};
+use crate::ledger::Error;
+use crate::pacing::jittered;
+use crate::worker::schedule::Next;
+
+/// A message is worked on for about this long at a stretch; then it goes back to the broker even for a short wait.
+const AT_A_STRETCH: Duration = Duration::from_secs(100);
+
+impl Attempt<'_> {
+    /// A setback is told once, however many pieces its wait has; one that costs something, each time.
+    fn tell_setback(&mut self, step: Step, setback: &Setback, cost: Option<Cost>) {
+        let what = match cost {
+            Some(Cost::Attempt) => format!("{}; costs an attempt", setback.reason),
+            Some(Cost::Free) | None => setback.reason.clone(),
+        };
+        let (this, final_) = ((step, setback.code), matches!(setback.wait, Wait::Final));
+        if !final_ && (cost.is_some() || self.told != Some(this)) {
+            let line = self.line(EntryKind::Setback, Some(step), what, Some(setback.code));
+            self.history.push(line);
+            self.told = Some(this);
+        }
+    }
+
+    /// Before a wait: a vendor's answer that only this process knows goes into the ledger.
+    async fn keep_what_is_known(&mut self) -> Option<Ended> {
+        if !self.unrecorded {
+            return None;
+        }
+        match self.record_result().await {
+            Ok(()) => None,
+            Err(Stopped::Ledger(error)) => Some(self.ledger_away(&error).await),
+            Err(Stopped::InOtherHands(_) | Stopped::Setback(_)) => {
+                Some(self.in_other_hands(CLAIM_LOST))
+            }
+        }
+    }
+
+    /// What to do about a step that did not come to its end; `None`: go on.
+    pub(super) async fn stopped(
+        &mut self,
+        step: Step,
+        stopped: Stopped,
+        stop: &CancellationToken,
+    ) -> Option<Ended> {
+        // Whatever was read is older than the wait that follows.
+        self.survey = None;
+        self.note_look = None;
+        let setback = match stopped {
+            Stopped::Setback(setback) => setback,
+            // It will not become readable by itself; a person has to look.
+            Stopped::Ledger(error @ Error::Corrupt(_)) => {
+                return Some(
+                    self.die(step, Code::LedgerUnreadable, error.to_string())
+                        .await,
+                );
+            }
+            Stopped::Ledger(error) => return Some(self.ledger_away(&error).await),
+            Stopped::InOtherHands(delay) => {
+                // Where it is only the conversation that others hold, our own claim is given back.
+                let _ = self.release().await;
+                return Some(self.in_other_hands(delay));
+            }
+        };
+        let schedule = &self.runner.config.schedule;
+        let (next, attempts) = schedule.next(setback.wait, self.attempts, self.progress.setbacks);
+        let cost = match setback.wait {
+            Wait::Backoff { cost, .. } => {
+                self.progress.setbacks += 1;
+                self.progress.held_up_at = Some(step);
+                Some(cost)
+            }
+            Wait::Final | Wait::After(_) | Wait::Between(..) => None,
+        };
+        self.tell_setback(step, &setback, cost);
+        self.attempts = attempts;
+        self.story.attempts = attempts;
+        match next {
+            Next::InHand(delay) if self.began.elapsed() < AT_A_STRETCH => {
+                if let Some(ended) = self.keep_what_is_known().await {
+                    return Some(ended);
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    () = stop.cancelled() => {}
+                    () = self.lease.lost().cancelled() => {}
+                }
+                None
+            }
+            Next::InHand(delay) | Next::Later(delay) => {
+                self.story.outcome = "later";
+                self.story.code = Some(setback.code);
+                self.story.reason = Some(setback.reason);
+                self.progress.not_before = Timestamp::now().checked_add(delay).ok();
+                self.note(
+                    EntryKind::Later,
+                    None,
+                    format!("again in {:.1} s", delay.as_secs_f64()),
+                );
+                Some(match self.release().await {
+                    Ok(()) => Ended::Later(delay),
+                    Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
+                    Err(error) => self.ledger_away(&error).await,
+                })
+            }
+            Next::GiveUp { exhausted } => {
+                let reason = if exhausted {
+                    format!(
+                        "gave up after {attempts} attempts; the last: {}",
+                        setback.reason
+                    )
+                } else {
+                    setback.reason
+                };
+                Some(self.die(step, setback.code, reason).await)
+            }
+        }
+    }
+
+    pub(super) async fn finish(&mut self, end: End) -> Ended {
+        let outcome = match &end {
+            End::Done => "done",
+            End::Cancelled => "cancelled",
+            End::Dead { .. } => "dead",
+        };
+        self.note(EntryKind::Ended, None, outcome);
+        match self.end(end).await {
+            Ok(()) => {
+                self.story.outcome = outcome;
+                Ended::Over
+            }
+            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
+            Err(error) => self.ledger_away(&error).await,
+        }
+    }
+
+    pub(super) async fn die(&mut self, step: Step, code: Code, reason: String) -> Ended {
+        let line = self.line(
+            EntryKind::Ended,
+            Some(step),
+            format!("dead: {reason}"),
+            Some(code),
+        );
+        self.history.push(line);
+        let end = End::Dead {
+            code,
+            reason: reason.clone(),
+            published: false,
+        };
+        match self.end(end).await {
+            Ok(()) => {
+                self.story.outcome = "dead";
+                self.story.code = Some(code);
+                self.story.reason = Some(reason.clone());
+                Ended::Dead { code, reason }
+            }
+            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
+            Err(error) => self.ledger_away(&error).await,
+        }
+    }
+
+    pub(super) async fn hand_back(&mut self) -> Ended {
+        self.story.outcome = "handed_back";
+        self.note(EntryKind::HandedBack, None, "its worker was told to end");
+        // Should this fail, the lease ends by itself.
+        let _ = self.release().await;
+        Ended::HandBack
+    }
+
+    pub(super) fn in_other_hands(&mut self, delay: Duration) -> Ended {
+        self.story.outcome = "later";
+        self.story.code = Some(Code::InOtherHands);
+        Ended::Later(jittered(delay))
+    }
+
+    /// One more try to write down what is known and to give the claim back: a lease left behind would keep the next one
+    /// waiting, and counts as a worker that ended.
+    pub(super) async fn ledger_away(&mut self, error: &Error) -> Ended {
+        let _ = self.release().await;
+        self.story.outcome = "later";
+        self.story.code = Some(Code::LedgerUnavailable);
+        self.story.reason = Some(error.to_string());
+        Ended::Later(jittered(Duration::from_secs(5)))
+    }
+}
+
+pub(super) fn wait_until(step: Step, until: Timestamp) -> Setback {
+    let delay = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+    let (code, reason) = match step {
+        Step::Session | Step::Media => (
+            Code::GenesysUnavailable,
+            "waits until the earlier call can no longer take effect",
+        ),
+        Step::Note => (
+            Code::PagerdutyUnavailable,
+            "waits until the earlier call can no longer take effect",
+        ),
+        Step::Context | Step::Token | Step::Verify => (
+            Code::CobrowseNotConfirmed,
+            "the conversation does not show the session yet",
+        ),
+    };
+    Setback::parked(code, reason, Wait::After(delay))
+}
