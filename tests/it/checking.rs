@@ -98,7 +98,7 @@ async fn where_all_is_well_every_part_is_ok_and_nothing_was_written_at_a_vendor(
     drop(world.start("serve", &[]).await);
     let (_, findings, _) = check(&world, &[]).await;
     assert!(
-        part(&findings, "ledger").1.ends_with("schema 1"),
+        part(&findings, "ledger").1.ends_with("schema 2"),
         "{findings:?}"
     );
 }

@@ -8,6 +8,7 @@ mod conversations;
 mod generations;
 mod intents;
 mod listing;
+mod older;
 mod records;
 mod retention;
 mod sqlite;
