@@ -36,9 +36,14 @@ impl Conversation {
     /// Whether this session is live in the conversation.
     #[must_use]
     pub fn shows(&self, session: &SessionId) -> bool {
-        self.cobrowse
-            .iter()
-            .any(|live| live.session.as_ref() == Some(session))
+        self.times_shown(session) > 0
+    }
+
+    /// How often this session is live in the conversation. More than once, it was attached twice.
+    #[must_use]
+    pub fn times_shown(&self, session: &SessionId) -> usize {
+        let ours = |live: &&LiveCobrowse| live.session.as_ref() == Some(session);
+        self.cobrowse.iter().filter(ours).count()
     }
 }
 

@@ -17,8 +17,8 @@ use super::runner::Runner;
 use super::steps;
 use super::story::Story;
 use crate::escalation::{
-    Action, Call, Cobrowse, Code, Entry, EntryKind, Message, NoteLook, Progress, Setback,
-    Situation, Start, Step, Survey, Update, Wait, decide,
+    Action, Call, Cobrowse, Code, Entry, EntryKind, Message, NoteLook, Progress, SessionId,
+    SessionLink, Setback, Situation, Start, Step, Survey, Update, Wait, decide,
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
 use crate::telemetry::{Settled, StepFinished};
@@ -81,6 +81,8 @@ pub(super) struct Attempt<'a> {
     pub(super) token: bool,
     /// Not yet recorded.
     pub(super) link: LinkChange,
+    /// The session that this attempt created, with its link: the ledger need not be asked for it.
+    pub(super) created: Option<(SessionId, Option<SessionLink>)>,
     /// A vendor's answer is in the records here and not in the ledger yet.
     pub(super) unrecorded: bool,
     /// The intent to create a session is in the ledger, and its call was not sent; with what `asked_at` was before.
@@ -119,6 +121,7 @@ impl<'a> Attempt<'a> {
             note_look: None,
             token: false,
             link: LinkChange::Keep,
+            created: None,
             unrecorded: false,
             unsent: None,
             resolved_at: granted.resolved_at,

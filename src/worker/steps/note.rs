@@ -15,13 +15,13 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
         return Ok(());
     };
     let link = match &offer {
-        Offer::Ours { session, .. } => {
-            attempt
-                .runner
-                .ledger
-                .link(&context.conversation, session)
-                .await?
-        }
+        Offer::Ours { session, .. } => match &attempt.created {
+            Some((created, link)) if created == session => link.clone(),
+            Some(_) | None => {
+                let ledger = &attempt.runner.ledger;
+                ledger.link(&context.conversation, session).await?
+            }
+        },
         Offer::Running => None,
     };
     let content = NoteText {

@@ -85,6 +85,7 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
                 at: Timestamp::now(),
                 result: created.id.clone(),
             };
+            attempt.created = Some((created.id.clone(), created.link.clone()));
             attempt.link = LinkChange::Set(created.link);
             // The result is made durable together with the intent of the next call, which follows at once: a crash
             // in between costs a session that nobody can reach, as does one before the answer.

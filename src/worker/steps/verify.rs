@@ -19,6 +19,15 @@ pub(in crate::worker) async fn read(attempt: &mut Attempt<'_>, step: Step) -> Re
         .conversation(&context.conversation)
         .await
         .map_err(|error| Stopped::Setback(error.setback(Operation::ReadConversation)))?;
+    if let Some((_, cobrowse)) = &attempt.conversation
+        && let Some(ours) = cobrowse.session.done()
+        && conversation.times_shown(ours) > 1
+    {
+        attempt
+            .runner
+            .telemetry
+            .duplicate_found(Step::Media.as_str(), attempt.held.key.as_str());
+    }
     let what = in_words(&conversation);
     attempt.note(EntryKind::Answered, Some(step), what);
     attempt.survey = Some(Survey {
