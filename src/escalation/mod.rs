@@ -10,6 +10,7 @@ mod dead_letter;
 mod decide;
 mod history;
 mod ids;
+pub mod invariant;
 mod key;
 mod lane;
 mod message;
