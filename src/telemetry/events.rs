@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::metrics::Telemetry;
 use crate::escalation::Step;
+use crate::escalation::invariant::Violation;
 
 /// How an unknown outcome of a write was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,6 +260,18 @@ impl Telemetry {
             event = "write.unknown_settled",
             step = step_name,
             settled = settled_name,
+            key
+        );
+    }
+
+    /// Counts what must never be otherwise, and was.
+    pub fn violated(&self, violation: &Violation, key: &str) {
+        let invariant = violation.invariant.as_str();
+        self.violations.with_label_values(&[invariant]).inc();
+        tracing::error!(
+            event = "invariant.violated",
+            invariant,
+            detail = violation.detail,
             key
         );
     }

@@ -1,6 +1,7 @@
 //! Every metric of the program, with its name, unit, labels and help.
 
 use super::events::Settled;
+use crate::escalation::invariant::Invariant;
 use crate::escalation::{Code, Step};
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -37,6 +38,7 @@ pub struct Telemetry {
     pub(super) duplicate_effects: IntCounterVec,
     pub(super) possible_orphans: IntCounter,
     pub(super) takeovers: IntCounter,
+    pub(super) violations: IntCounterVec,
     pub(super) fenced: IntCounterVec,
     pub(super) ledger: HistogramVec,
     in_hand: IntGauge,
@@ -108,7 +110,16 @@ impl Telemetry {
             registry.register(Box::new(counter.clone()))?;
             Ok::<_, prometheus::Error>(counter)
         };
+        let violations = counter(
+            "escalator_invariant_violations_total",
+            "Times that something was otherwise than it must ever be, by invariant. Must stay 0.",
+            &["invariant"],
+        )?;
+        for invariant in Invariant::ALL {
+            violations.with_label_values(&[invariant.as_str()]);
+        }
         Ok(Self {
+            violations,
             webhooks: counter(
                 "escalator_webhooks_total",
                 "Webhooks answered, by outcome.",

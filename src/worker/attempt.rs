@@ -68,6 +68,14 @@ impl From<Error> for Stopped {
     }
 }
 
+/// What the ledger has, for the questions of [`invariant`](crate::escalation::invariant).
+struct Durable {
+    progress: Progress,
+    /// Of the conversation that this attempt holds.
+    cobrowse: Cobrowse,
+    attempts: u32,
+}
+
 /// The state of one attempt. The steps work on it.
 pub(super) struct Attempt<'a> {
     pub(super) runner: &'a Runner,
@@ -79,6 +87,8 @@ pub(super) struct Attempt<'a> {
     pub(super) survey: Option<Survey>,
     pub(super) note_look: Option<NoteLook>,
     pub(super) token: bool,
+    /// The records as the ledger has them.
+    durable: Durable,
     /// Not yet recorded.
     pub(super) link: LinkChange,
     /// The session that this attempt created, with its link: the ledger need not be asked for it.
@@ -110,7 +120,13 @@ impl<'a> Attempt<'a> {
         lease: Lease,
         story: &'a mut Story,
     ) -> Self {
+        let durable = Durable {
+            progress: granted.progress.clone(),
+            cobrowse: Cobrowse::default(),
+            attempts: granted.attempts,
+        };
         Self {
+            durable,
             runner,
             message,
             start,

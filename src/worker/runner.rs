@@ -10,6 +10,7 @@ use super::attempt::{Attempt, Ended};
 use super::lease::Lease;
 use super::schedule::Schedule;
 use super::story::Story;
+use crate::escalation::invariant;
 use crate::escalation::{
     Bounds, Code, DeadLetter, End, Entry, EntryKind, Key, Message, Start, Task,
 };
@@ -272,7 +273,7 @@ impl Runner {
                 took_ms: None,
             }]
         });
-        Disposition::Dead(Box::new(DeadLetter::of_escalation(
+        let letter = DeadLetter::of_escalation(
             key,
             start.cycle,
             message.clone(),
@@ -281,7 +282,12 @@ impl Runner {
             attempts,
             now,
             history,
-        )))
+        );
+        if let Err(violation) = invariant::dead_letter(&letter) {
+            self.telemetry.violated(&violation, letter.id.as_str());
+            debug_assert!(false, "{violation}");
+        }
+        Disposition::Dead(Box::new(letter))
     }
 
     /// Notes that the broker has confirmed a dead letter. A failure costs nothing but a second letter of the same id.

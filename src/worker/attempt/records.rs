@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use super::{Attempt, Stopped};
+use crate::escalation::invariant::{self, Verdict};
 use crate::escalation::{Cobrowse, Code, Cost, End, EntryKind, Intent, Setback, Step, Wait, Write};
 use crate::ledger::{
     CobrowseRecord, Error, HeldConversation, IntendSession, LinkChange, Record, Then,
@@ -92,8 +93,17 @@ impl Attempt<'_> {
         matches!(stopped, Stopped::Setback(_))
     }
 
+    fn is_durable(&mut self) {
+        self.durable.progress = self.progress.clone();
+        self.durable.attempts = self.attempts;
+        if let Some((_, cobrowse)) = &self.conversation {
+            self.durable.cobrowse = cobrowse.clone();
+        }
+    }
+
     /// Takes the claim on a conversation into this attempt.
     pub(in crate::worker) fn hold(&mut self, held: HeldConversation, cobrowse: Cobrowse) {
+        self.durable.cobrowse = cobrowse.clone();
         self.lease.add(held.clone());
         self.conversation = Some((held, cobrowse));
     }
@@ -141,6 +151,7 @@ impl Attempt<'_> {
     pub(in crate::worker) fn session_intended(&mut self, recorded: IntendSession) {
         self.unsent = Some(self.progress.asked_at);
         self.progress = recorded.progress;
+        self.is_durable();
         self.history.clear();
     }
 
@@ -156,7 +167,39 @@ impl Attempt<'_> {
         self.record(Then::End { end, conversation }).await
     }
 
+    /// Asked right before a write is sent: nothing is, without its durable intent of this lease.
+    pub(in crate::worker) fn sends(&self, step: Step) {
+        let (durable, epoch) = (&self.durable, self.held.epoch);
+        self.must(match step {
+            Step::Session => invariant::sent(&durable.cobrowse.session, epoch),
+            Step::Media => invariant::sent(&durable.cobrowse.media, epoch),
+            Step::Note => invariant::sent(&durable.progress.note, epoch),
+            Step::Context | Step::Token | Step::Verify => Ok(()),
+        });
+    }
+
+    /// A violation is a defect of ours: it is counted and told, and ends a debug build at once.
+    fn must(&self, verdict: Verdict) {
+        if let Err(violation) = verdict {
+            self.runner
+                .telemetry
+                .violated(&violation, self.held.key.as_str());
+            debug_assert!(false, "{violation}");
+        }
+    }
+
+    /// Whether the ledger may go from what it has to what is to be recorded.
+    fn may_be_recorded(&self) {
+        let durable = &self.durable;
+        self.must(invariant::edge::progress(&durable.progress, &self.progress));
+        self.must(invariant::attempts(durable.attempts, self.attempts));
+        if let Some((_, cobrowse)) = &self.conversation {
+            self.must(invariant::edge::cobrowse(&durable.cobrowse, cobrowse));
+        }
+    }
+
     async fn record(&mut self, then: Then) -> Result<(), Error> {
+        self.may_be_recorded();
         let record = Record {
             held: self.held.clone(),
             progress: self.progress.clone(),
@@ -173,6 +216,7 @@ impl Attempt<'_> {
             then,
         };
         let recorded = self.runner.ledger.record(record).await?;
+        self.is_durable();
         self.history.clear();
         self.link = LinkChange::Keep;
         self.unrecorded = false;

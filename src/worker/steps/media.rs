@@ -33,6 +33,7 @@ pub(in crate::worker) async fn attach(
         }
         return Err(stopped);
     }
+    attempt.sends(Step::Media);
     let result = attempt
         .runner
         .genesys

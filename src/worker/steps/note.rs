@@ -42,6 +42,7 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
         }
         return Err(stopped);
     }
+    attempt.sends(Step::Note);
     let result = attempt
         .runner
         .pagerduty

@@ -75,6 +75,7 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
         }
         None => intend(attempt).await?,
     };
+    attempt.sends(Step::Session);
     let result = attempt.runner.genesys.create_session().await;
     let Some((_, cobrowse)) = &mut attempt.conversation else {
         return Ok(());
