@@ -1,18 +1,19 @@
 # Everything a newcomer needs: `make demo` shows the product, `make test` proves it, `make lint` keeps it tidy.
-# What is missing on the machine (a C compiler, RabbitMQ, shellcheck) is installed by deploy/local/install.sh, which
+# What is missing on the machine (a C compiler, RabbitMQ, PostgreSQL, shellcheck) is installed by deploy/local/install.sh, which
 # says what to do where it cannot. Paths are relative, so that the checkout may stand under any name.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-# The order of prerequisites is meant (compile errors before any broker starts), and cargo is parallel by itself.
+# The order of prerequisites is meant (compile errors before any server starts), and cargo is parallel by itself.
 .NOTPARALLEL:
 
 # rustup writes this folder into the profile of the next login only.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 install := deploy/local/install.sh
-with_rabbitmq := deploy/local/with-rabbitmq.sh
+with_rabbitmq := deploy/local/with-parts.sh rabbitmq --
+with_both := deploy/local/with-parts.sh rabbitmq postgres --
 
 .PHONY: help demo bench soak test test-build test-scripts lint fmt build clean
 
@@ -24,25 +25,25 @@ demo: ## play incidents through the whole chain on this machine, against simulat
 	cargo build --locked
 	@$(with_rabbitmq) "$${CARGO_TARGET_DIR:-target}/debug/escalator" demo $(DEMO_ARGS)
 
-test: test-build test-scripts ## all tests, against a RabbitMQ of their own (TEST_ARGS="name-of-a-test")
-	$(with_rabbitmq) cargo test --locked $(TEST_ARGS)
+test: test-build test-scripts ## all tests, against a RabbitMQ and a PostgreSQL of their own (TEST_ARGS="name-of-a-test")
+	$(with_both) cargo test --locked $(TEST_ARGS)
 
 test-build:
-	@$(install) toolchain rabbitmq
+	@$(install) toolchain rabbitmq postgres
 	cargo build --locked --all-targets
 
 test-scripts: ## the tests of deploy/local alone (about 40 seconds)
-	@$(install) rabbitmq
+	@$(install) rabbitmq postgres
 	deploy/local/selftest.sh
 
 bench: ## how fast a backlog drains and what an escalation costs (ESCALATIONS=5000)
-	@$(install) toolchain rabbitmq
+	@$(install) toolchain rabbitmq postgres
 	cargo bench --locked --no-run
-	@$(with_rabbitmq) cargo bench --locked --bench drain
+	@$(with_both) cargo bench --locked --bench drain
 
 soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
-	@$(install) toolchain rabbitmq
-	$(with_rabbitmq) cargo test --locked --test soak
+	@$(install) toolchain rabbitmq postgres
+	$(with_both) cargo test --locked --test soak
 
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck

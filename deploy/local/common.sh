@@ -12,6 +12,8 @@ EXIT_UNAVAILABLE=69
 
 # What the project asks of the broker: older ones lack the quorum queues' at-least-once dead-lettering.
 RABBITMQ_OLDEST=3.10
+# And of the database: the oldest that its makers still mended when the ledger was written.
+POSTGRES_OLDEST=13
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -21,6 +23,16 @@ die() {
   shift
   say "$@"
   exit "$code"
+}
+
+# uses_existing PART: a broker or a database that is there already, as in a container pipeline, makes one of our own
+# superfluous. Tests take its address from the environment either way.
+uses_existing() {
+  case $1 in
+  rabbitmq) [[ ${ESCALATOR_USE_EXISTING_RABBITMQ:-} == 1 && -n ${AMQP_URL:-} ]] ;;
+  postgres) [[ ${ESCALATOR_USE_EXISTING_POSTGRES:-} == 1 && -n ${ESCALATOR_TEST_POSTGRES_URL:-} ]] ;;
+  *) return 1 ;;
+  esac
 }
 
 # ---- RabbitMQ's place on this machine ---------------------------------------------------------------------
@@ -56,12 +68,50 @@ rabbitmq_version() {
   done
 }
 
+# ---- PostgreSQL's place on this machine -------------------------------------------------------------------
+
+# Prints the folder that holds `bin/postgres` and `bin/initdb`. POSTGRES_HOME, where it is set, is the only place
+# looked at. Where several versions lie side by side, the newest is taken.
+postgres_home() {
+  local folder version newest='' found=''
+  if [[ -n ${POSTGRES_HOME:-} ]]; then
+    is_postgres_home "$POSTGRES_HOME" || return 1
+    printf '%s\n' "$POSTGRES_HOME"
+    return
+  fi
+  for folder in /usr/lib/postgresql/[0-9]* /usr/pgsql-[0-9]* /opt/homebrew/opt/postgresql@[0-9]* \
+    /usr/local/opt/postgresql@[0-9]* /home/linuxbrew/.linuxbrew/opt/postgresql@[0-9]* /opt/local/lib/postgresql[0-9]*; do
+    is_postgres_home "$folder" || continue
+    version=${folder##*[!0-9.]}
+    if [[ -z $found ]] || is_older_than "$newest" "$version"; then
+      newest=$version found=$folder
+    fi
+  done
+  if [[ -z $found ]] && folder=$(command -v postgres); then
+    folder=${folder%/bin/postgres}
+    ! is_postgres_home "$folder" || found=$folder
+  fi
+  [[ -n $found ]] && printf '%s\n' "$found"
+}
+
+is_postgres_home() { [[ -x $1/bin/postgres && -x $1/bin/initdb ]]; }
+
+# postgres_version HOME: prints nothing where it cannot be told. Of "18beta1" it prints 18.
+postgres_version() {
+  local version
+  version=$("$1/bin/postgres" --version 2>/dev/null) || return 0
+  version=${version#*) }
+  printf '%s\n' "${version%%[!0-9.]*}"
+}
+
+# ---- Versions ---------------------------------------------------------------------------------------------
+
 # is_older_than VERSION WANTED: compares major and minor.
 is_older_than() {
   local major minor wanted_major wanted_minor rest
   IFS=.+- read -r major minor rest <<<"$1"
   IFS=. read -r wanted_major wanted_minor rest <<<"$2"
-  ((10#$major < 10#$wanted_major || (10#$major == 10#$wanted_major && 10#${minor:-0} < 10#$wanted_minor)))
+  ((10#$major < 10#$wanted_major || (10#$major == 10#$wanted_major && 10#${minor:-0} < 10#${wanted_minor:-0})))
 }
 
 # ---- Processes --------------------------------------------------------------------------------------------
@@ -135,6 +185,17 @@ gone_within() {
     ((SECONDS < deadline)) || return 1
     sleep 0.02
   done
+}
+
+# end_late CHILDREN WHOSE: waits for what a part had started and left behind (records, one a line), and kills who is late.
+end_late() {
+  local pid birth
+  while read -r pid birth; do
+    [[ -n $pid ]] || continue
+    gone_within 2 "$pid" "$birth" && continue
+    kill -KILL "$pid" 2>/dev/null || true
+    gone_within 5 "$pid" "$birth" || say "pid $pid, started by $2, does not end"
+  done <<<"$1"
 }
 
 # Becomes COMMAND in a session of its own, so that a Ctrl-C at the terminal does not reach it. Call it in the

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what is missing on this machine, and nothing else:
 #
-#   install.sh GROUP…       where GROUP is rabbitmq, shellcheck or toolchain
+#   install.sh GROUP…       where GROUP is rabbitmq, postgres, shellcheck or toolchain
 #
 # It works on Debian and Ubuntu through apt-get, as root or with sudo. Elsewhere it says what to install. It is quiet,
 # and done in a few milliseconds, when nothing is missing.
 #
-# RabbitMQ is wanted for its programs only (rabbitmq.sh runs nodes of its own), so the package never gets to start the
-# system's broker, neither now nor at the next boot.
+# RabbitMQ and PostgreSQL are wanted for their programs only (rabbitmq.sh and postgres.sh run servers of their own), so
+# the packages never get to start the system's broker, neither now nor at the next boot, nor to make a database cluster.
 set -euo pipefail
 
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -15,11 +15,12 @@ here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/common.sh"
 
 POLICY=/usr/sbin/policy-rc.d
+CLUSTERS=/etc/postgresql-common/createcluster.d/escalator-installs.conf
 POLICY_MARK='# placed by Escalator while it installs packages; to be removed if no installation runs'
 LOCK_WAIT=300 # seconds, for an apt or dpkg that is at work already
 
 usage() {
-  say "usage: install.sh rabbitmq|shellcheck|toolchain…"
+  say "usage: install.sh rabbitmq|postgres|shellcheck|toolchain…"
   exit "$EXIT_USAGE"
 }
 
@@ -27,14 +28,11 @@ usage() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# A broker that is there already, as in a container pipeline, makes one of our own superfluous.
-uses_existing_broker() { [[ ${ESCALATOR_USE_EXISTING_RABBITMQ:-} == 1 && -n ${AMQP_URL:-} ]]; }
-
 # Prints the packages that the group lacks, one a line.
 missing_packages() {
   case $1 in
   rabbitmq)
-    uses_existing_broker && return
+    uses_existing rabbitmq && return
     # rabbitmq-server depends on Erlang; a RabbitMQ from elsewhere may have come without.
     if ! rabbitmq_home >/dev/null; then
       printf 'rabbitmq-server\n'
@@ -42,6 +40,7 @@ missing_packages() {
       printf 'erlang-nox\n'
     fi
     ;;
+  postgres) uses_existing postgres || postgres_home >/dev/null || printf 'postgresql\n' ;;
   shellcheck) has shellcheck || printf 'shellcheck\n' ;;
   toolchain) has cc || has gcc || printf 'gcc\nlibc6-dev\n' ;;
   *) usage ;;
@@ -62,17 +61,29 @@ require_cargo() {
 # After the installation: what the distribution has may be too old (Ubuntu 22.04: RabbitMQ 3.9).
 require_rabbitmq() {
   local home version
-  uses_existing_broker && return
+  uses_existing rabbitmq && return
   home=$(rabbitmq_home) || die "$EXIT_UNAVAILABLE" "RabbitMQ is not here${RABBITMQ_HOME:+ (RABBITMQ_HOME=$RABBITMQ_HOME)}"
   version=$(rabbitmq_version "$home")
   if [[ -n $version ]] && is_older_than "$version" "$RABBITMQ_OLDEST"; then
     say "RabbitMQ $version in $home is too old: the project needs $RABBITMQ_OLDEST or newer."
-    say_how_to_get_by_hand
+    say_how_to_get_rabbitmq
     exit "$EXIT_UNAVAILABLE"
   fi
 }
 
-say_how_to_get_by_hand() {
+require_postgres() {
+  local home version
+  uses_existing postgres && return
+  home=$(postgres_home) || die "$EXIT_UNAVAILABLE" "PostgreSQL is not here${POSTGRES_HOME:+ (POSTGRES_HOME=$POSTGRES_HOME)}"
+  version=$(postgres_version "$home")
+  if [[ -n $version ]] && is_older_than "$version" "$POSTGRES_OLDEST"; then
+    say "PostgreSQL $version in $home is too old: the project needs $POSTGRES_OLDEST or newer."
+    say_how_to_get_postgres
+    exit "$EXIT_UNAVAILABLE"
+  fi
+}
+
+say_how_to_get_rabbitmq() {
   cat >&2 <<TEXT
   Packages of the newest release for each system: https://www.rabbitmq.com/docs/download
   With its home elsewhere than usual, set RABBITMQ_HOME to the folder that holds sbin/rabbitmq-server.
@@ -83,6 +94,17 @@ say_how_to_get_by_hand() {
 TEXT
 }
 
+say_how_to_get_postgres() {
+  cat >&2 <<TEXT
+  Packages of the newest release for each system: https://www.postgresql.org/download/
+  With its home elsewhere than usual, set POSTGRES_HOME to the folder that holds bin/postgres.
+  Or leave this machine as it is and run a database in Docker:
+    docker run -d --rm --name escalator-postgres -p 127.0.0.1:5432:5432 -e POSTGRES_PASSWORD=escalator postgres:18
+    export ESCALATOR_USE_EXISTING_POSTGRES=1
+    export ESCALATOR_TEST_POSTGRES_URL=postgres://postgres:escalator@127.0.0.1:5432/postgres
+TEXT
+}
+
 # say_what_is_missing PACKAGE…: for a person who has to do it, in Debian's names.
 say_what_is_missing() {
   local package
@@ -90,7 +112,11 @@ say_what_is_missing() {
     case $package in
     rabbitmq-server)
       say "RabbitMQ $RABBITMQ_OLDEST or newer is not here (brew install rabbitmq, dnf install rabbitmq-server, …)."
-      say_how_to_get_by_hand
+      say_how_to_get_rabbitmq
+      ;;
+    postgresql)
+      say "PostgreSQL $POSTGRES_OLDEST or newer is not here (brew install postgresql@18, dnf install postgresql-server, …)."
+      say_how_to_get_postgres
       ;;
     erlang-nox) say "Erlang, which RabbitMQ runs on, is not here: there is no erl in PATH." ;;
     gcc) say "A C compiler is not here (xcode-select --install, dnf install gcc, …)." ;;
@@ -140,6 +166,19 @@ allow_services() {
   placed_policy=
 }
 
+# Debian's package makes a cluster `main` and has it started at every boot, unless one of its settings says otherwise.
+# The setting goes into a file of our own, which goes away again.
+forbid_clusters() {
+  ${sudo:+"${sudo[@]}"} mkdir -p "${CLUSTERS%/*}"
+  placed_clusters=1
+  printf 'create_main_cluster = false\n' | ${sudo:+"${sudo[@]}"} tee "$CLUSTERS" >/dev/null
+}
+
+allow_clusters() {
+  [[ -z ${placed_clusters:-} ]] || ${sudo:+"${sudo[@]}"} rm -f "$CLUSTERS"
+  placed_clusters=
+}
+
 # policy-rc.d does not keep a package from being enabled for the next boot.
 disable_system_broker() {
   has systemctl || return 0
@@ -177,7 +216,7 @@ if [[ -n $missing ]]; then
   fi
   become_root
 
-  trap allow_services EXIT
+  trap 'allow_services; allow_clusters' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   trap 'exit 129' HUP
@@ -192,6 +231,7 @@ fi
 
 if [[ -n $missing ]]; then
   forbid_services
+  [[ $missing != *postgresql* ]] || forbid_clusters
   updated=
   if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
     apt_update
@@ -206,12 +246,17 @@ if [[ -n $missing ]]; then
     apt_install $missing || exit "$EXIT_UNAVAILABLE"
   fi
   [[ $missing != *rabbitmq-server* ]] || disable_system_broker
+  if [[ $missing == *postgresql* ]]; then
+    allow_clusters
+    say "no database cluster of the system's own was made; to have one: pg_createcluster VERSION main --start"
+  fi
   allow_services
 fi
 
 for group in "$@"; do
   case $group in
   rabbitmq) require_rabbitmq ;;
+  postgres) require_postgres ;;
   toolchain) require_cargo ;;
   esac
 done

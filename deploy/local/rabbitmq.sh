@@ -19,6 +19,8 @@ set -euo pipefail
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$here/common.sh"
+# shellcheck source-path=SCRIPTDIR source=part.sh
+source "$here/part.sh"
 
 MARKER=.made-by-escalator-rabbitmq
 BOOT_LIMIT=60 # seconds
@@ -35,24 +37,8 @@ usage() {
 
 # ---- The folder -------------------------------------------------------------------------------------------
 
-absolute() {
-  local parent
-  parent=$(cd -P -- "$(dirname -- "$1")" 2>/dev/null && pwd) || die "$EXIT_USAGE" "no folder $(dirname -- "$1")"
-  printf '%s/%s\n' "${parent%/}" "$(basename -- "$1")"
-}
-
-# Nothing here signals a process or removes a file on the word of a folder that this script did not make.
-require_ours() {
-  [[ -f $dir/$MARKER ]] || die "$EXIT_USAGE" "$dir is no node of this script; not touched"
-}
-
 make_folder() {
-  if [[ ! -f $dir/$MARKER ]]; then
-    [[ ! -e $dir || (-d $dir && -z $(ls -A -- "$dir")) ]] ||
-      die "$EXIT_USAGE" "$dir exists and is no node of this script; not touched"
-    mkdir -p -- "$dir"
-    printf 'escalator-%s-%s\n' "$$" "$RANDOM" >"$dir/$MARKER"
-  fi
+  claim_folder
   mkdir -p -- "$dir"/{data,etc/generated,home,log,run}
   if [[ ! -f $dir/home/.erlang.cookie ]]; then
     (umask 077 && head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9 >"$dir/home/.erlang.cookie")
@@ -61,8 +47,6 @@ make_folder() {
 }
 
 # ---- Ports ------------------------------------------------------------------------------------------------
-
-is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # Sets the four ports from the first of their block.
 use_ports() {
@@ -144,28 +128,6 @@ ENV
   mv -- "$dir/env.new" "$dir/env"
 }
 
-# launch NAME COMMAND…: starts it in the background, writes run/NAME, and holds signals back meanwhile, since a
-# process that nobody has written down is one that nobody ends.
-launch() {
-  local name=$1
-  shift
-  trap 'interrupted=130' INT
-  trap 'interrupted=143' TERM
-  trap 'interrupted=129' HUP
-  (in_own_session env -i "${environment[@]}" "$@") >"$dir/log/$name.out" 2>&1 </dev/null &
-  # It may be gone already (a port in use): then there is nothing to write down, and the caller notices.
-  record $! "$dir/run/$name" || rm -f -- "$dir/run/$name"
-  disown 2>/dev/null || true # or bash would report its death
-  trap_signals
-  [[ -z ${interrupted:-} ]] || exit "$interrupted"
-}
-
-trap_signals() {
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  trap 'exit 129' HUP
-}
-
 # epmd in the foreground under our own eyes; left to itself Erlang would start one that outlives everything.
 launch_epmd() {
   recorded "$dir/run/epmd" || launch epmd "$(epmd_path)" -port "$epmd_port" -address 127.0.0.1
@@ -198,19 +160,10 @@ await_boot() {
 # In the words of a listener and of Erlang's distribution; epmd just goes.
 port_was_taken() { grep -qsE 'eaddrinuse|dist_port_already_used' "$dir"/log/*.out || ! recorded "$dir/run/epmd"; }
 
-say_why_not() {
-  local file
-  for file in "$dir"/log/*.out "$dir/log/rabbitmq.log"; do
-    [[ -s $file ]] || continue
-    printf -- '---- last lines of %s\n' "$file"
-    tail -n 40 -- "$file"
-  done >&2
-}
-
 # end SIGNAL SECONDS: ends the Erlang VM and waits for it and for all that it started (erl_child_setup, inet_gethost
 # and, at boot, a second VM). They leave by themselves when their VM is gone; who is late is killed.
 end() {
-  local signal=$1 limit=$2 pid birth children
+  local signal=$1 limit=$2 children
   recorded "$dir/run/beam" || { rm -f -- "$dir/run/beam"; return 0; }
   children=$(descendants "$recorded_pid")
   kill "-$signal" "$recorded_pid" 2>/dev/null || true
@@ -218,12 +171,7 @@ end() {
   kill -CONT "$recorded_pid" 2>/dev/null || true
   gone_within "$limit" "$recorded_pid" "$recorded_birth" ||
     die 1 "the node in $dir (pid $recorded_pid) did not end within $limit s of SIG$signal"
-  while read -r pid birth; do
-    [[ -n $pid ]] || continue
-    gone_within 2 "$pid" "$birth" && continue
-    kill -KILL "$pid" 2>/dev/null || true
-    gone_within 5 "$pid" "$birth" || say "pid $pid, started by the node in $dir, does not end"
-  done <<<"$children"
+  end_late "$children" "the node in $dir"
   rm -f -- "$dir/run/beam"
 }
 
@@ -271,14 +219,14 @@ start() {
       mkdir -- "$dir/data"
     fi
   done
-  say_why_not
+  say_why_not "$dir"/log/*.out "$dir/log/rabbitmq.log"
   die "$EXIT_UNAVAILABLE" "the node in $dir did not come up (ports $epmd_port to $management_port)"
 }
 
 freeze() {
   recorded "$dir/run/beam" || die 1 "the node in $dir does not run"
   kill -STOP "$recorded_pid"
-  until process_facts "$recorded_pid" && [[ $process_state == T* ]]; do sleep 0.01; done
+  await_stopped "$recorded_pid"
 }
 
 thaw() {

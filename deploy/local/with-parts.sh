@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Runs a command against a RabbitMQ of its own, made for it and gone with it:
+# Runs a command against a RabbitMQ, a PostgreSQL, or one of each, made for it and gone with it:
 #
-#   with-rabbitmq.sh COMMAND [ARGUMENT…]
+#   with-parts.sh PART… -- COMMAND [ARGUMENT…]       where PART is rabbitmq or postgres
 #
-# COMMAND finds AMQP_URL, RABBITMQ_MANAGEMENT_URL and RABBITMQ_NODE_DIR (for rabbitmq.sh) in its environment. The exit
-# code is COMMAND's; after a Ctrl-C 130, after SIGTERM 143, after SIGHUP 129. Any number of these run side by side.
-# With ESCALATOR_USE_EXISTING_RABBITMQ=1 and AMQP_URL set, COMMAND gets that broker and none is made.
+# COMMAND finds in its environment, for rabbitmq: AMQP_URL, RABBITMQ_MANAGEMENT_URL and RABBITMQ_NODE_DIR (for
+# rabbitmq.sh); for postgres: ESCALATOR_TEST_POSTGRES_URL and ESCALATOR_TEST_POSTGRES_DIR (for postgres.sh). The exit code
+# is COMMAND's; after a Ctrl-C 130, after SIGTERM 143, after SIGHUP 129. Any number of these run side by side.
+#
+# With ESCALATOR_USE_EXISTING_RABBITMQ=1 and AMQP_URL set, COMMAND gets that broker and none is made; likewise with
+# ESCALATOR_USE_EXISTING_POSTGRES=1 and ESCALATOR_TEST_POSTGRES_URL, whose user has to be one that may make databases.
 set -euo pipefail
 
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -14,11 +17,18 @@ source "$here/common.sh"
 
 LEAVE_LIMIT=10 # seconds that are left to what COMMAND started, once COMMAND has ended
 
-[[ $# -gt 0 ]] || die "$EXIT_USAGE" "usage: with-rabbitmq.sh COMMAND [ARGUMENT…]"
+usage() { die "$EXIT_USAGE" "usage: with-parts.sh rabbitmq|postgres… -- COMMAND [ARGUMENT…]"; }
 
-if [[ ${ESCALATOR_USE_EXISTING_RABBITMQ:-} == 1 && -n ${AMQP_URL:-} ]]; then
-  exec "$@"
-fi
+parts=() # those to be made
+while [[ $# -gt 0 && $1 != -- ]]; do
+  [[ $1 == rabbitmq || $1 == postgres ]] || usage
+  uses_existing "$1" || parts+=("$1")
+  shift
+done
+[[ $# -gt 1 ]] || usage
+shift
+
+[[ ${#parts[@]} -gt 0 ]] || exec "$@"
 
 group=''    # the process group of what runs at the moment
 signalled='' # set by a signal, cleared by who has noticed
@@ -58,7 +68,7 @@ run() {
   return "$status"
 }
 
-# What the command left running loses its broker in a moment.
+# What the command left running loses its parts in a moment.
 end_stragglers() {
   local deadline=$((SECONDS + LEAVE_LIMIT))
   kill -TERM -- "-$group" 2>/dev/null || return 0
@@ -72,29 +82,33 @@ end_stragglers() {
 }
 
 clean_up() {
-  local status=$?
+  local status=$? part
   trap '' INT TERM HUP QUIT # a second Ctrl-C must not leave half of it behind
-  if ! { "$here/rabbitmq.sh" destroy "$folder/node" && rmdir -- "$folder"; }; then
-    say "could not remove $folder; try: deploy/local/rabbitmq.sh destroy $folder/node"
-  fi
+  for part in "${parts[@]}"; do
+    "$here/$part.sh" destroy "$folder/$part" || say "could not remove $folder; try: deploy/local/$part.sh destroy $folder/$part"
+  done
+  rmdir -- "$folder" || true
   exit "${ended_by:-$status}"
 }
 
 # In the foreground, unlike all that follows: it may have to ask for a password at the terminal.
-"$here/install.sh" rabbitmq
+"$here/install.sh" "${parts[@]}"
 
 trap 'on_signal INT 130' INT
 trap 'on_signal QUIT 131' QUIT
 trap 'on_signal TERM 143' TERM
 trap 'on_signal HUP 129' HUP
-folder=$(mktemp -d "${TMPDIR:-/tmp}/escalator-rabbitmq.XXXXXX")
+folder=$(mktemp -d "${TMPDIR:-/tmp}/escalator-parts.XXXXXX")
 trap clean_up EXIT
+# A PostgreSQL of root's runs as another user, who has to get through.
+((EUID != 0)) || chmod o+x -- "$folder"
 
-run "$here/rabbitmq.sh" start "$folder/node"
-[[ -z $ended_by ]] || exit "$ended_by"
-
-while IFS= read -r line; do
-  export "${line?}"
-done <"$folder/node/env"
+for part in "${parts[@]}"; do
+  run "$here/$part.sh" start "$folder/$part"
+  [[ -z $ended_by ]] || exit "$ended_by"
+  while IFS= read -r line; do
+    export "${line?}"
+  done <"$folder/$part/env"
+done
 
 run "$@"
