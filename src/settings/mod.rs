@@ -36,7 +36,7 @@ use std::path::Path;
 pub use admin::Admin;
 pub use amqp::Amqp;
 pub use base_url::BaseUrl;
-pub use database::{Database, DatabaseUrl};
+pub use database::{Database, DatabaseUrl, SSL_MODES};
 pub use escalation::Escalation;
 pub use faults::{Fault, Faults};
 pub use genesys::{CobrowseApi, Genesys};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use escalator::settings::{Role, Settings, Variables, reference};
+use escalator::settings::{DatabaseUrl, Role, Settings, Variables, reference};
 use escalator::simulator;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::support::program::PATIENCE;
 
 const COMPOSE: &str = "docker-compose.yml";
+const COMPOSE_POSTGRES: &str = "docker-compose.postgres.yml";
 const IMAGE: &str = "deploy/Dockerfile";
 const UNIT: &str = "deploy/systemd/escalator.service";
 const UNIT_SETTINGS: &str = "deploy/systemd/escalator.env";
@@ -23,12 +24,17 @@ const DEMO: [&str; 3] = [
     "deploy/demo/worker.env",
     "deploy/demo/rabbitmq.env",
 ];
+const DEMO_DATABASE: [&str; 2] = ["deploy/demo/postgres.env", "deploy/demo/database.env"];
 
 /// Names that look like variables of the program and are somebody else's.
 const NOT_OURS: &[&str] = &[
     // RabbitMQ's image.
     "RABBITMQ_DEFAULT_USER",
     "RABBITMQ_DEFAULT_PASS",
+    // PostgreSQL's.
+    "POSTGRES_USER",
+    "POSTGRES_PASSWORD",
+    "POSTGRES_DB",
     // The Compose file's own, and the Dockerfile's.
     "ESCALATOR_SETTINGS",
     "RUST_VERSION",
@@ -95,7 +101,8 @@ fn every_variable_that_they_name_is_one_that_somebody_reads() {
         }
         known.insert(entry.variable);
     }
-    for path in [COMPOSE, IMAGE, UNIT, UNIT_SETTINGS].iter().chain(&DEMO) {
+    let files = [COMPOSE, COMPOSE_POSTGRES, IMAGE, UNIT, UNIT_SETTINGS];
+    for path in files.iter().chain(&DEMO).chain(&DEMO_DATABASE) {
         let text = text(path);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let names = words.filter(|word| {
@@ -135,6 +142,51 @@ fn the_demo_is_complete_and_has_the_credentials_of_the_simulator() {
 }
 
 #[test]
+fn the_demo_with_a_database_reaches_the_one_that_it_starts() {
+    let [postgres, database] = DEMO_DATABASE.map(Given::in_file);
+    let compose = text(COMPOSE_POSTGRES);
+    let read = |name: &str| {
+        let file = format!("${{ESCALATOR_SETTINGS:-./deploy/demo}}/{name}");
+        compose.contains(&file)
+    };
+    assert!(
+        ["postgres.env", "worker.env", "database.env"]
+            .iter()
+            .all(|name| read(name))
+    );
+
+    let mut worker = Given::in_file(DEMO[1]);
+    assert!(!worker.0.contains_key("DATABASE_URL"));
+    worker.0.extend(database.0);
+    let settings = Settings::load(Role::Worker, None, &worker).unwrap();
+    let DatabaseUrl::Postgres { url } = &settings.database().unwrap().url else {
+        panic!("the worker would not use it");
+    };
+    let [user, password, name] =
+        ["POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"].map(|key| &postgres.0[key]);
+    let expected = format!("postgres://{user}:{password}@postgres:5432/{name}?sslmode=disable");
+    assert_eq!(url.expose_secret(), expected);
+    assert!(
+        compose.contains("\n  postgres:\n"),
+        "a service of that name"
+    );
+}
+
+#[test]
+fn the_database_keeps_its_data_and_is_waited_for_and_not_published() {
+    let compose = text(COMPOSE_POSTGRES);
+    let image = after(&compose, "image: postgres:").next().unwrap();
+    let major: u32 = image.parse().expect("a major version and nothing else");
+    // Before 18, the image has its data elsewhere.
+    assert!(major >= 18);
+    assert!(compose.contains("volumes: [\"postgres:/var/lib/postgresql\"]"));
+    assert!(compose.ends_with("\nvolumes:\n  postgres:\n"));
+    assert!(compose.contains("      postgres: { condition: service_healthy }\n"));
+    assert_eq!(after(&compose, "test: [\"CMD\", \"pg_isready\"").count(), 1);
+    assert_eq!(after(&compose, "ports:").count(), 0);
+}
+
+#[test]
 fn the_internets_side_holds_no_credential_of_an_api_and_the_worker_no_webhook_secret() {
     let [ingress, worker, _] = DEMO.map(Given::in_file);
     for name in ["GENESYS_CLIENT_SECRET", "PAGERDUTY_API_TOKEN"] {
@@ -162,6 +214,7 @@ fn the_service_lacks_nothing_but_what_its_example_leaves_open() {
         .lines()
         .map(|line| line.strip_prefix("Environment=").unwrap_or(line));
     let mut given = Given::of(lines);
+    assert_loads_with_postgres(&unit, credentials.path());
 
     let faults = Settings::load(Role::Serve, None, &given).unwrap_err().0;
     let open: Vec<_> = faults.iter().map(|fault| fault.subject.as_str()).collect();
@@ -175,6 +228,30 @@ fn the_service_lacks_nothing_but_what_its_example_leaves_open() {
     }
     let settings = Settings::load(Role::Serve, None, &given).unwrap();
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+}
+
+/// What the unit says to do once workers run on more than one machine leads to a ledger on PostgreSQL.
+fn assert_loads_with_postgres(unit: &str, credentials: &Path) {
+    let address = "postgres://me:hush@db.example.com:5432/escalator?sslmode=verify-full";
+    let credential = after(unit, "#LoadCredential=database-url:").next();
+    assert_eq!(credential, Some("/etc/escalator/credentials/database-url"));
+    fs::write(credentials.join("database-url"), address).unwrap();
+    let unit = unit
+        .replace("%d", credentials.to_str().unwrap())
+        .replace("#Environment=DATABASE", "Environment=DATABASE");
+    let lines = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="))
+        .filter(|line| !line.starts_with("DATABASE_URL="));
+    let mut given = Given::of(lines);
+    for name in ["GENESYS_CLIENT_ID", "PAGERDUTY_FROM_EMAIL"] {
+        given
+            .0
+            .insert(name.to_owned(), "oncall@example.com".to_owned());
+    }
+    let settings = Settings::load(Role::Serve, None, &given).unwrap();
+    let url = &settings.database().unwrap().url;
+    assert!(matches!(url, DatabaseUrl::Postgres { url } if url.expose_secret() == address));
 }
 
 /// Every way in which they start the program, without its name.

@@ -30,6 +30,10 @@ fn no_secret_is_printed_when_all_is_well() {
         .with("INGRESS_TOKEN", &format!("{MARK}-token"))
         .with("ADMIN_TOKEN", MARK)
         .with("AMQP_URL", &format!("amqps://user:{MARK}@one,two/%2f"))
+        .with(
+            "DATABASE_URL",
+            &format!("postgres://user:{MARK}@db/escalator"),
+        )
         .with("GENESYS_CLIENT_SECRET", &format!("{MARK}-genesys"))
         .with(
             "PAGERDUTY_WEBHOOK_SECRETS",
@@ -58,8 +62,8 @@ proptest! {
 
     #[test]
     fn no_secret_is_printed_however_wrong_the_settings_are(
-        before in "[ -~]{0,12}|amqps?://|postgres://u:|https?://u:|\\$\\{|,,|\"|<|\\PC{0,4}",
-        after in "[ -~]{0,12}|@h/%2f|@h/a/b|\\}|,|\"|>|\n\n|\\PC{0,4}",
+        before in "[ -~]{0,12}|amqps?://|postgres://u:|postgres://u:p@h/d\\?(sslmode=)?|https?://u:|\\$\\{|,,|\"|<|\\PC{0,4}",
+        after in "[ -~]{0,12}|@h/%2f|@h/a/b|@h/a\\?b=c|@h/a\\?sslmode=x|\\}|,|\"|>|\n\n|\\PC{0,4}",
         role in prop::sample::select(Role::ALL.to_vec()),
         in_file in any::<bool>(),
     ) {
@@ -114,6 +118,13 @@ fn every_secret_may_come_from_a_file_of_which_one_newline_is_not_part() {
     assert_eq!(
         load(&vars).amqp().unwrap().urls[0].expose_secret(),
         "amqps://me:hush@mq.example.com/%2f"
+    );
+    let address = "postgres://me:hush@db.example.com/escalator?sslmode=verify-full";
+    let url = file(&format!("{address}\n"));
+    let settings = load(&required().with("DATABASE_URL_FILE", url.path().to_str().unwrap()));
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    assert!(
+        matches!(&settings.database().unwrap().url, DatabaseUrl::Postgres { url } if url.expose_secret() == address)
     );
 }
 
