@@ -244,8 +244,8 @@ start() {
   set_owner
   set_environment
   make_folder
-  deadline=$((SECONDS + BOOT_LIMIT))
   if recorded "$dir/run/postgres"; then
+    deadline=$((SECONDS + BOOT_LIMIT))
     [[ $process_state != T* ]] || die 1 "the server in $dir is frozen; thaw it first"
     await_boot || die 1 "the server in $dir runs (pid $recorded_pid) but does not get ready"
     return
@@ -254,6 +254,8 @@ start() {
   trap 'end KILL 10' EXIT
   trap_signals
   make_data
+  # Counted from here: on a machine that is busy, initdb alone may take a minute.
+  deadline=$((SECONDS + BOOT_LIMIT))
   while true; do
     # A server that was up once has its address in somebody's hands: it comes back on the same port or not at all.
     [[ -f $dir/env ]] || choose_port
@@ -270,7 +272,9 @@ start() {
     [[ ! -f $dir/env ]] || sleep 0.5 # whoever has the port may be a process on its way out
   done
   say_why_not "$dir/log/postgres.out"
-  die "$EXIT_UNAVAILABLE" "the server in $dir did not come up (port $port)"
+  ! recorded "$dir/run/postgres" ||
+    die "$EXIT_UNAVAILABLE" "the server in $dir was not ready within $BOOT_LIMIT s (port $port)"
+  die "$EXIT_UNAVAILABLE" "the server in $dir ended before it was ready (port $port)"
 }
 
 freeze() {
