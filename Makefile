@@ -15,7 +15,7 @@ install := deploy/local/install.sh
 with_rabbitmq := deploy/local/with-parts.sh rabbitmq --
 with_both := deploy/local/with-parts.sh rabbitmq postgres --
 
-.PHONY: help demo bench soak test test-build test-scripts lint fmt build clean
+.PHONY: help demo model bench soak test test-build test-scripts lint fmt build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,10 @@ test-build:
 test-scripts: ## the tests of deploy/local alone (about 40 seconds)
 	@$(install) rabbitmq postgres
 	deploy/local/selftest.sh
+
+model: ## visit everything that can happen in a small world, with larger bounds than `make test` (minutes, a few GB)
+	@$(install) toolchain
+	ESCALATOR_MODEL=large cargo test --locked --test it model:: -- --nocapture --test-threads 1
 
 bench: ## how fast a backlog drains and what an escalation costs (ESCALATIONS=5000)
 	@$(install) toolchain rabbitmq postgres

@@ -17,6 +17,7 @@ mod deploying;
 mod escalating;
 mod ingress;
 mod ledger;
+mod model;
 mod simulator;
 mod support;
 mod working;
