@@ -11,12 +11,15 @@ use super::base_url::BaseUrl;
 use super::faults::{Fault, shown};
 use super::layers::{Layers, Origin, Raw};
 use super::reference;
+use super::span::parse_span;
 use super::suspicious;
 
 /// No list of settings is longer than this.
 const MOST_ITEMS: usize = 100;
-/// No duration is longer than this: about a month.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// No duration that is waited for is longer than this many days: about a month.
+const LONGEST_WAIT_D: u64 = 30;
+/// Nothing is kept for longer than this many days: ten years.
+const LONGEST_KEPT_D: u64 = 3650;
 
 /// What makes a value one that cannot be meant.
 type Suspicion = fn(&str) -> Option<&'static str>;
@@ -90,15 +93,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A duration above zero.
+    /// A duration above zero, of a month at most.
     pub(super) fn duration(&mut self, key: &str) -> Option<Duration> {
+        self.duration_up_to(key, LONGEST_WAIT_D)
+    }
+
+    /// A duration above zero for which something is kept.
+    pub(super) fn kept_for(&mut self, key: &str) -> Option<Duration> {
+        self.duration_up_to(key, LONGEST_KEPT_D)
+    }
+
+    fn duration_up_to(&mut self, key: &str, days: u64) -> Option<Duration> {
+        let longest = Duration::from_secs(days * 24 * 3600);
         let parse = |text: &str| {
-            let parsed = text.parse::<jiff::SignedDuration>().ok()?;
-            let duration = Duration::try_from(parsed).ok()?;
-            (!duration.is_zero() && duration <= LONGEST).then_some(duration)
+            parse_span(text).filter(|duration| !duration.is_zero() && *duration <= longest)
         };
-        let advice = "write a duration above zero with its unit, as 500ms, 30s, 15m or 24h, of 30 days at most";
-        self.parsed(key, parse, advice)
+        let advice = format!(
+            "write a duration above zero with its unit, as 500ms, 30s, 15m, 24h or 7d, of {days} days at most"
+        );
+        self.parsed(key, parse, &advice)
     }
 
     /// A whole number of a range.

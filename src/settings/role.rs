@@ -15,6 +15,8 @@ pub enum Role {
     Check,
     /// A command that speaks with the broker alone.
     Broker,
+    /// A command that reads the ledger alone.
+    Ledger,
 }
 
 /// A group of settings that is read as a whole.
@@ -34,12 +36,13 @@ pub(super) enum Concern {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Serve,
         Self::Ingress,
         Self::Worker,
         Self::Check,
         Self::Broker,
+        Self::Ledger,
     ];
 
     /// The name of the role, as `default.toml` writes it.
@@ -51,6 +54,7 @@ impl Role {
             Self::Worker => "worker",
             Self::Check => "check",
             Self::Broker => "broker",
+            Self::Ledger => "ledger",
         }
     }
 
@@ -82,6 +86,7 @@ impl Role {
                 C::Note,
             ],
             Self::Broker => &[C::Amqp],
+            Self::Ledger => &[C::Database],
         };
         concerns.contains(&concern)
     }

@@ -95,6 +95,16 @@ fn a_fault_in_a_section_that_a_role_does_not_need_does_not_stop_it() {
 }
 
 #[test]
+fn whoever_only_reads_the_ledger_is_asked_for_nothing_but_its_address() {
+    let asked: Vec<String> = asked(Role::Ledger)
+        .into_iter()
+        .filter(|n| !n.starts_with("LOG_"))
+        .collect();
+    assert_eq!(asked, ["DATABASE_URL", "DATABASE_URL_FILE"]);
+    assert!(Settings::load(Role::Ledger, None, &Fake::default()).is_ok());
+}
+
+#[test]
 fn check_looks_at_the_ingress_only_where_there_is_one() {
     let mut vars = required();
     let settings = Settings::load(Role::Check, None, &vars).unwrap();

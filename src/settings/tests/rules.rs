@@ -48,6 +48,7 @@ fn a_value_out_of_range_is_refused_and_the_advice_says_the_range() {
         ("WORKER_DRAIN_TIMEOUT", "0s", "above zero"),
         ("WORKER_DRAIN_TIMEOUT", "-5s", "above zero"),
         ("ESCALATION_EXPIRES_AFTER", "9999h", "30 days at most"),
+        ("ESCALATION_RETENTION", "4000d", "3650 days at most"),
         ("NOTE_INCLUDE_ACCESS_LINKS", "yes", "true or false"),
         ("LOG_FORMAT", "xml", "auto, json or pretty"),
         ("LOG_LEVEL", "verbose", "error, warn, info"),
@@ -127,6 +128,19 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(
         fault_of("ESCALATION_AGENT_WAIT", "25h").contains("longer than escalation.expires_after")
     );
+    assert!(fault_of("ESCALATION_RETENTION", "167h").contains("less than 7 days"));
+    let kept_for = |retention: &str| {
+        let vars = required()
+            .with("ESCALATION_EXPIRES_AFTER", "10d")
+            .with("ESCALATION_RETENTION", retention);
+        faults(Role::Worker, &vars)
+    };
+    assert!(
+        kept_for("240h")[0]
+            .to_string()
+            .contains("not longer than escalation.expires_after")
+    );
+    assert_eq!(kept_for("11d"), Vec::new());
     assert!(
         fault_of("ESCALATION_AGENT_FIELDS", "agent_id,conversation_id")
             .contains("take it out of one")
