@@ -6,6 +6,7 @@
 mod claims;
 mod file;
 mod listing;
+mod reading;
 mod records;
 mod retention;
 

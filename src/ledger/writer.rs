@@ -22,6 +22,16 @@ type Job = Box<dyn FnOnce(Result<&Transaction<'_>, Error>) -> Verdict + Send>;
 /// Tells the caller. The argument is the fate of the commit.
 type Verdict = Box<dyn FnOnce(Result<(), Error>)>;
 
+/// How its transactions begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Access {
+    /// With the lock that writing takes: another process may write too, and a transaction that only later finds that out
+    /// would have to fail.
+    Write,
+    /// Without a lock: the connection reads only, and keeps nobody waiting.
+    Read,
+}
+
 /// A handle on the writing thread. The thread ends when the last handle is gone.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -31,11 +41,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection that is set up already.
-    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
+    pub(super) fn start(connection: Connection, access: Access) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || write(connection, queue))
+            .spawn(move || write(connection, access, queue))
             .map_err(|e| Error::Open(format!("cannot start its thread: {e}")))?;
         Ok(Self {
             jobs: Some(jobs),
@@ -93,11 +103,11 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn write(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+fn write(mut connection: Connection, access: Access, mut queue: mpsc::Receiver<Job>) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
         let mut verdicts: Vec<Verdict> = Vec::with_capacity(group.len());
-        let committed = commit(&mut connection, &mut group, &mut verdicts);
+        let committed = commit(&mut connection, access, &mut group, &mut verdicts);
         let failure = committed.err().map(|error| {
             tracing::warn!(event = "ledger.commit_failed", %error);
             error.to_string()
@@ -120,11 +130,15 @@ fn write(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
 
 fn commit(
     connection: &mut Connection,
+    access: Access,
     group: &mut Vec<Job>,
     verdicts: &mut Vec<Verdict>,
 ) -> rusqlite::Result<()> {
-    // Immediate: another process may write too, and a transaction that only later finds that out would have to fail.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let behaviour = match access {
+        Access::Write => TransactionBehavior::Immediate,
+        Access::Read => TransactionBehavior::Deferred,
+    };
+    let transaction = connection.transaction_with_behavior(behaviour)?;
     verdicts.extend(group.drain(..).map(|job| job(Ok(&transaction))));
     transaction.commit()
 }

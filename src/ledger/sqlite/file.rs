@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::super::writer::Writer;
+use super::super::writer::{Access, Writer};
 use super::{Error, Sqlite};
 
 /// One script per version; the file's `user_version` says which was the last. Never change one that was released.
@@ -17,7 +17,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
 ];
 
 /// How long a write waits for another process that writes to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Sqlite {
     /// Opens the file, creating it and bringing its schema up to date as needed. Blocks for a moment.
@@ -42,7 +42,7 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(64);
         migrate(&mut connection).map_err(|e| Error::Open(format!("{}: {e}", path.display())))?;
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, Access::Write)?,
         })
     }
 }
@@ -96,11 +96,11 @@ impl Sqlite {
     }
 }
 
-fn newest() -> u32 {
+pub(super) fn newest() -> u32 {
     MIGRATIONS.last().map_or(0, |(number, _)| *number)
 }
 
-fn too_new(version: u32) -> String {
+pub(super) fn too_new(version: u32) -> String {
     format!(
         "its schema has version {version}, this program knows up to {}: a newer escalator wrote it",
         newest()
@@ -118,7 +118,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Whether the file has tables that no script of ours made: those come in one transaction with their version.
-fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(
         "SELECT (SELECT user_version FROM pragma_user_version) = 0 AND EXISTS (SELECT 1 FROM sqlite_schema)",
         [],
