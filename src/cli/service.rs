@@ -21,7 +21,7 @@ use crate::settings::{
 };
 use crate::telemetry::{self, Telemetry};
 use crate::upstream::{Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig};
-use crate::worker::{Pool, PoolConfig, Runner, RunnerConfig, Schedule};
+use crate::worker::{Forgetting, Pool, PoolConfig, Runner, RunnerConfig, Schedule};
 
 /// How long the conversation may take to show an attached session.
 const VERIFY_WITHIN: Duration = Duration::from_secs(30);
@@ -77,6 +77,14 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         work.spawn(listener.run(routes, draining.clone()));
     }
     if let Some(ledger) = ledger {
+        let escalation = settings.escalation()?;
+        let forgetting = Forgetting::new(
+            ledger.clone(),
+            telemetry.clone(),
+            escalation.retention,
+            escalation.expires_after,
+        );
+        work.spawn(forgetting.run(draining.clone()));
         let pool = pool(&settings, broker.clone(), ledger, telemetry.clone())?;
         let (draining, left) = (draining.clone(), left.clone());
         work.spawn(async move { left.store(pool.run(draining).await, Ordering::Relaxed) });
@@ -164,6 +172,25 @@ pub(super) async fn ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failu
                 Failure::unavailable(format!("{e}; check database.url, the folder and its owner"))
             })?;
             Ok(Arc::new(ledger))
+        }
+        DatabaseUrl::Postgres { .. } => Err(no_postgres()),
+    }
+}
+
+/// The ledger of the settings, opened by somebody who only looks, and where it is, without a password.
+pub(super) async fn ledger_to_read(
+    settings: &Settings,
+) -> Result<(Arc<dyn Ledger>, String), Failure> {
+    match &settings.database()?.url {
+        DatabaseUrl::Sqlite { path } => {
+            let (path, at) = (path.clone(), path.display().to_string());
+            let opened = tokio::task::spawn_blocking(move || Sqlite::open_to_read(&path)).await;
+            let ledger = opened.map_err(Failure::failed)?.map_err(|e| {
+                Failure::unavailable(format!(
+                    "{e}; database.url (DATABASE_URL) says where the ledger is: use the service's own settings and user"
+                ))
+            })?;
+            Ok((Arc::new(ledger), at))
         }
         DatabaseUrl::Postgres { .. } => Err(no_postgres()),
     }

@@ -128,6 +128,19 @@ pub struct AttemptFinished<'a> {
     pub age: Duration,
 }
 
+/// The ledger has forgotten what was old.
+#[derive(Debug)]
+pub struct LedgerPruned {
+    /// Escalations, with their history.
+    pub escalations: u64,
+    /// Conversations.
+    pub conversations: u64,
+    /// Tombstones of incidents.
+    pub resolutions: u64,
+    /// Links.
+    pub links: u64,
+}
+
 impl Telemetry {
     /// Counts and tells.
     pub fn webhook_answered(&self, event: &WebhookAnswered<'_>) {
@@ -292,6 +305,28 @@ impl Telemetry {
         self.ledger
             .with_label_values(&[operation, outcome])
             .observe(took.as_secs_f64());
+    }
+
+    /// Counts what was forgotten, and tells it where it was anything.
+    pub fn ledger_pruned(&self, event: &LedgerPruned) {
+        let counts = [
+            ("escalations", event.escalations),
+            ("conversations", event.conversations),
+            ("resolutions", event.resolutions),
+            ("links", event.links),
+        ];
+        for (what, count) in counts {
+            self.pruned.with_label_values(&[what]).inc_by(count);
+        }
+        if counts.iter().any(|(_, count)| *count > 0) {
+            tracing::info!(
+                event = "ledger.pruned",
+                escalations = event.escalations,
+                conversations = event.conversations,
+                resolutions = event.resolutions,
+                links = event.links,
+            );
+        }
     }
 
     /// Counts an effect that was found twice.

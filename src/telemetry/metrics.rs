@@ -41,6 +41,7 @@ pub struct Telemetry {
     pub(super) violations: IntCounterVec,
     pub(super) fenced: IntCounterVec,
     pub(super) ledger: HistogramVec,
+    pub(super) pruned: IntCounterVec,
     in_hand: IntGauge,
 }
 
@@ -185,6 +186,11 @@ impl Telemetry {
                 "Time that an operation of the ledger took, commit included, by operation and outcome (ok, fenced, failed).",
                 &["operation", "outcome"],
                 LEDGER_BUCKETS,
+            )?,
+            pruned: counter(
+                "escalator_pruned_total",
+                "What the ledger has forgotten since it was old, by what it was (escalations, conversations, resolutions, links).",
+                &["what"],
             )?,
             in_hand,
             registry,

@@ -7,6 +7,8 @@ mod events;
 mod logging;
 mod metrics;
 
-pub use events::{AttemptFinished, Settled, StepFinished, UpstreamAnswered, WebhookAnswered};
+pub use events::{
+    AttemptFinished, LedgerPruned, Settled, StepFinished, UpstreamAnswered, WebhookAnswered,
+};
 pub use logging::{Error as LoggingError, LogFormat, start_logging};
 pub use metrics::Telemetry;
