@@ -2,8 +2,10 @@
 
 mod check;
 mod demo;
+mod escalations;
 mod exit;
 mod health;
+mod manual;
 mod service;
 mod settings;
 mod signals;
@@ -38,6 +40,9 @@ enum Command {
     Worker,
     /// Look whether the settings, the broker, the ledger and both vendors are as they have to be.
     Check(check::Arguments),
+    /// See what became of escalations. Reads the ledger and nothing else, also while the service runs.
+    #[command(subcommand)]
+    Escalations(escalations::Command),
     /// Ask a running escalator how it is; for health checks.
     Health(health::Arguments),
     /// See it work: everything on this machine, against a simulated Genesys and PagerDuty.
@@ -87,6 +92,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Ingress => service::run(Role::Ingress, config).await,
             Command::Worker => service::run(Role::Worker, config).await,
             Command::Check(arguments) => check::run(arguments, config).await,
+            Command::Escalations(command) => escalations::run(command, config).await,
             Command::Health(arguments) => health::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments, config).await,
             Command::Simulate(arguments) => simulate::run(arguments).await,
@@ -98,9 +104,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 Ok(())
             }
             Command::Man => {
-                let mut page = Vec::new();
-                let man = clap_mangen::Man::new(Cli::command());
-                man.render(&mut page).map_err(Failure::failed)?;
+                let page = manual::page(Cli::command()).map_err(Failure::failed)?;
                 terminal::print_bytes(&page);
                 Ok(())
             }

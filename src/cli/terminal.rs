@@ -1,6 +1,10 @@
 //! The only place of the program that prints.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use terminal_size::{Width, terminal_size};
+
+/// The width of a terminal that does not name its own.
+const USUAL_COLUMNS: usize = 100;
 
 /// Talk, for the person at the terminal. A closed pipe is no reason to fail.
 pub(super) fn say(text: &str) {
@@ -15,6 +19,25 @@ pub(super) fn print(text: &str) {
 /// Whether stdout is a terminal: only then colours and moving lines.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// How many columns stdout has, where it is a terminal.
+pub(super) fn columns() -> Option<usize> {
+    let size = std::io::stdout().is_terminal().then(terminal_size)?;
+    // A terminal that does not say is taken for one of the usual width.
+    Some(size.map_or(USUAL_COLUMNS, |(Width(columns), _)| usize::from(columns)))
+}
+
+/// Much data, piece by piece. `false`: nobody reads it any more, and the rest need not be found out.
+///
+/// # Errors
+/// It could not be written: a full disk, most likely.
+pub(super) fn write(text: &str) -> std::io::Result<bool> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
 }
 
 /// Data that is a file.

@@ -46,6 +46,14 @@ impl Key {
         &self.0
     }
 
+    /// What stands behind the incident: `0` for the first generation, else the event that reopened it.
+    #[must_use]
+    pub fn generation(&self) -> &str {
+        self.0
+            .split_once('/')
+            .map_or("", |(_, generation)| generation)
+    }
+
     /// Sixteen hex digits that stand for this key and a purpose; the same in every process and every version.
     #[must_use]
     pub fn digest(&self, purpose: &str) -> String {
@@ -78,6 +86,7 @@ mod tests {
         let first = Key::of(&incident, &Trigger::First);
         let second = Key::of(&incident, &Trigger::Reopened { event });
         assert_ne!(first, second);
+        assert_eq!((first.generation(), second.generation()), ("0", "01X"));
         assert_ne!(first.digest("note"), second.digest("note"));
         assert_ne!(first.digest("note"), first.digest("failure"));
     }
