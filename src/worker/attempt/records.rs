@@ -158,7 +158,14 @@ impl Attempt<'_> {
     pub(in crate::worker) async fn release(&mut self) -> Result<(), Error> {
         self.take_back_unsent();
         let conversation = self.conversation.as_ref().map(|(held, _)| held.clone());
-        self.record(Then::Release { conversation }).await
+        let released = self.record(Then::Release { conversation }).await;
+        if matches!(released, Err(Error::Fenced)) && self.conversation.take().is_some() {
+            // Perhaps only the conversation is in other hands. What was learned under a claim that is gone is not
+            // recorded, but nobody need wait for our own claim to end.
+            self.progress = self.durable.progress.clone();
+            return self.record(Then::Release { conversation: None }).await;
+        }
+        released
     }
 
     pub(in crate::worker) async fn end(&mut self, end: End) -> Result<(), Error> {

@@ -213,3 +213,27 @@ async fn a_resolution_cancels_what_was_asked_for_and_certainly_refused() {
     let effects = world.simulator.effects();
     assert_eq!((effects.sessions.len(), effects.live_notes), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_loses_only_the_conversation_gives_the_escalation_back_at_once() {
+    let world = World::new().await;
+    // Two minutes: whoever had to wait for this lease would not be done in this test's time.
+    let lease = [("WORKER_LEASE", "120s")];
+    let program = world.start("serve", &lease).await;
+    let slow = What::Slow(Duration::from_millis(1500));
+    next(&world, Operation::GenesysAttachMedia, slow);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    world.until(|effects| effects.attached == 1).await;
+    let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
+    ledger
+        .execute("UPDATE conversations SET epoch = epoch + 1", [])
+        .unwrap();
+    ended(&program, &case, "done").await;
+    assert_once(&world.simulator.effects(), std::slice::from_ref(&case));
+    let takeovers: u32 = ledger
+        .query_row("SELECT takeovers FROM escalations", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(takeovers, 0);
+    assert!(program.metric(&["escalator_fenced_writes_total"]).await >= 1.0);
+}
