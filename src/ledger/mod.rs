@@ -10,7 +10,9 @@
 //! The vendor's state is the truth; the ledger saves look-ups, keeps order and tells the story.
 
 mod claim;
+mod inspected;
 mod listing;
+mod postgres;
 mod record;
 mod rules;
 mod sqlite;
@@ -21,9 +23,11 @@ pub use claim::{
     Arrival, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Granted, Held,
     HeldConversation, IntendSession,
 };
+pub use inspected::Inspected;
 pub use listing::{Cursor, Filter, Known, Pruned, Retention, State};
+pub use postgres::{InspectedServer, Postgres};
 pub use record::{CobrowseRecord, LinkChange, Record, Recorded, Then};
-pub use sqlite::{Inspected, Sqlite};
+pub use sqlite::Sqlite;
 pub use watched::Watched;
 
 use async_trait::async_trait;

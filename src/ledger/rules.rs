@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 use super::{ClaimRequest, Error, Granted, Held, IntendSession, Known, State};
-use crate::escalation::{Cobrowse, End, Entry, EntryKind, IncidentId, Key, Progress, Write};
+use crate::escalation::{
+    Cobrowse, End, Entry, EntryKind, IncidentId, Key, Progress, SessionId, SessionLink, Write,
+};
 
 /// A row of `escalations`, as far as a claim needs it.
 pub(super) struct Row {
@@ -177,6 +179,27 @@ pub(super) fn intend(
     }
     cobrowse.session = Write::Intended(intend.intent.clone());
     true
+}
+
+/// The link of a conversation's session, if that is the session that is meant.
+pub(super) fn link_of(
+    cobrowse: &str,
+    link: Option<String>,
+    session: &SessionId,
+) -> Result<Option<SessionLink>, Error> {
+    let cobrowse: Cobrowse = from_json(cobrowse)?;
+    let meant = cobrowse.session.done() == Some(session);
+    Ok(link.filter(|_| meant).map(SessionLink::new))
+}
+
+/// The ending of a dead escalation whose letter the broker has.
+pub(super) fn published(ending: &str) -> Result<String, Error> {
+    let mut end: End = from_json(ending)?;
+    match &mut end {
+        End::Dead { published, .. } => *published = true,
+        End::Done | End::Cancelled => {}
+    }
+    to_json(&end)
 }
 
 /// A row of `escalations` as listings show it.

@@ -9,8 +9,8 @@ mod listing;
 mod reading;
 mod records;
 mod retention;
-
-pub use file::Inspected;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -86,17 +86,19 @@ impl Ledger for Sqlite {
         let (conversation, session) = (conversation.clone(), session.clone());
         self.writer
             .run(move |t| {
-                let link: Option<Option<String>> = t
+                let row: Option<(String, Option<String>)> = t
                     .prepare_cached(
-                        "SELECT link FROM conversations
-                         WHERE conversation_id = ?1 AND json_extract(cobrowse, '$.session.result') = ?2",
+                        "SELECT cobrowse, link FROM conversations WHERE conversation_id = ?1",
                     )
                     .and_then(|mut s| {
-                        s.query_row([conversation.as_str(), session.as_str()], |r| r.get(0))
+                        s.query_row([conversation.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
                             .optional()
                     })
                     .map_err(unavailable)?;
-                Ok(link.flatten().map(SessionLink::new))
+                match row {
+                    Some((cobrowse, link)) => rules::link_of(&cobrowse, link, &session),
+                    None => Ok(None),
+                }
             })
             .await
     }
@@ -123,17 +125,23 @@ impl Ledger for Sqlite {
         let key = key.clone();
         self.writer
             .run(move |t| {
-                let epoch: Option<i64> = t
+                let dead: Option<(i64, String)> = t
                     .prepare_cached(
-                        "UPDATE escalations SET ending = json_set(ending, '$.published', json('true'))
-                         WHERE key = ?1 AND state = 'dead' RETURNING epoch",
+                        "SELECT epoch, ending FROM escalations WHERE key = ?1 AND state = 'dead'",
                     )
-                    .and_then(|mut s| s.query_row([key.as_str()], |r| r.get(0)).optional())
+                    .and_then(|mut s| {
+                        s.query_row([key.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
+                            .optional()
+                    })
                     .map_err(unavailable)?;
-                match epoch {
-                    Some(epoch) => records::tell(t, &key, &[rules::letter_stored(epoch)]),
-                    None => Ok(()),
-                }
+                let Some((epoch, ending)) = dead else {
+                    return Ok(());
+                };
+                let ending = rules::published(&ending)?;
+                t.prepare_cached("UPDATE escalations SET ending = ?2 WHERE key = ?1")
+                    .and_then(|mut s| s.execute([key.as_str(), &ending]))
+                    .map_err(unavailable)?;
+                records::tell(t, &key, &[rules::letter_stored(epoch)])
             })
             .await
     }

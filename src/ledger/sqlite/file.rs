@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::writer::{Access, Writer};
 use super::{Error, Sqlite};
+use crate::ledger::Inspected;
 
 /// One script per version; the file's `user_version` says which was the last. Never change one that was released.
 const MIGRATIONS: &[(u32, &str)] = &[
@@ -45,20 +46,6 @@ impl Sqlite {
             writer: Writer::start(connection, Access::Write)?,
         })
     }
-}
-
-/// What a ledger file is like, without a change to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inspected {
-    /// There is no file yet; the folder is there and can be written to.
-    WillBeCreated,
-    /// It is there.
-    Present {
-        /// The version of its schema.
-        version: u32,
-        /// The version that this program brings it to.
-        newest: u32,
-    },
 }
 
 impl Sqlite {

@@ -14,10 +14,10 @@ const COLUMNS: &str =
        (SELECT resolved_at FROM resolutions r WHERE r.incident_id = e.incident_id)
      FROM escalations e";
 
+pub(super) const HISTORY: &str = "SELECT entries FROM history WHERE key = ?1 ORDER BY seq";
+
 pub(super) fn history(t: &Transaction<'_>, key: &Key) -> Result<Vec<Entry>, Error> {
-    let mut statement = t
-        .prepare_cached("SELECT entries FROM history WHERE key = ?1 ORDER BY seq")
-        .map_err(unavailable)?;
+    let mut statement = t.prepare_cached(HISTORY).map_err(unavailable)?;
     let rows = statement
         .query_map([key.as_str()], |row| row.get::<_, String>(0))
         .map_err(unavailable)?;

@@ -11,6 +11,11 @@ use crate::ledger::{Error, Pruned, Retention};
 pub(super) const FORGETTABLE: &str = "SELECT key, conversation_id FROM escalations
      WHERE state = ?1 AND created_at < ?2 AND coalesce(ended_at, max(accepted_at, lease_until)) < ?2 LIMIT ?3";
 
+pub(super) const RESOLUTIONS: &str = "DELETE FROM resolutions WHERE incident_id IN
+       (SELECT incident_id FROM resolutions WHERE noted_at < ?1 LIMIT ?2)";
+pub(super) const LINKS: &str = "UPDATE conversations SET link = NULL WHERE conversation_id IN
+       (SELECT conversation_id FROM conversations WHERE link IS NOT NULL AND used_at < ?1 LIMIT ?2)";
+
 pub(super) fn prune(t: &Transaction<'_>, retention: &Retention) -> Result<Pruned, Error> {
     let now = now_ms();
     let before = now.saturating_sub(millis(retention.escalations));
@@ -27,16 +32,8 @@ pub(super) fn prune(t: &Transaction<'_>, retention: &Retention) -> Result<Pruned
             .map(|count| u64::try_from(count).unwrap_or(0))
             .map_err(unavailable)
     };
-    pruned.resolutions = execute(
-        "DELETE FROM resolutions WHERE incident_id IN
-           (SELECT incident_id FROM resolutions WHERE noted_at < ?1 LIMIT ?2)",
-        before,
-    )?;
-    pruned.links = execute(
-        "UPDATE conversations SET link = NULL WHERE conversation_id IN
-           (SELECT conversation_id FROM conversations WHERE link IS NOT NULL AND used_at < ?1 LIMIT ?2)",
-        now.saturating_sub(millis(retention.links)),
-    )?;
+    pruned.resolutions = execute(RESOLUTIONS, before)?;
+    pruned.links = execute(LINKS, now.saturating_sub(millis(retention.links)))?;
     Ok(pruned)
 }
 
