@@ -14,7 +14,7 @@ use crate::admin::{self, Admin};
 use crate::broker::{self, Broker};
 use crate::escalation::Bounds;
 use crate::ingress::{self, Filter, IngressConfig};
-use crate::ledger::{Ledger, Sqlite, Watched};
+use crate::ledger::{self, Ledger, Postgres, Sqlite, Watched};
 use crate::listener::Listener;
 use crate::settings::{
     self, DatabaseUrl, LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, WithDotEnv,
@@ -173,7 +173,21 @@ pub(super) async fn ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failu
             })?;
             Ok(Arc::new(ledger))
         }
-        DatabaseUrl::Postgres { .. } => Err(no_postgres()),
+        DatabaseUrl::Postgres { url } => match Postgres::open(url).await {
+            Ok(ledger) => Ok(Arc::new(ledger)),
+            Err(error) => Err(not_opened(&error)),
+        },
+    }
+}
+
+fn not_opened(error: &ledger::Error) -> Failure {
+    match error {
+        ledger::Error::Unavailable(_) => Failure::unavailable(format!(
+            "{error}; check database.url, and that PostgreSQL runs there"
+        )),
+        ledger::Error::Open(_) | ledger::Error::Fenced | ledger::Error::Corrupt(_) => {
+            Failure::failed(format!("{error}; check database.url"))
+        }
     }
 }
 
@@ -192,7 +206,16 @@ pub(super) async fn ledger_to_read(
             })?;
             Ok((Arc::new(ledger), at))
         }
-        DatabaseUrl::Postgres { .. } => Err(no_postgres()),
+        DatabaseUrl::Postgres { url } => {
+            let ledger = Postgres::open_to_read(url).await;
+            let ledger = ledger.map_err(|e| {
+                Failure::unavailable(format!(
+                    "{e}; database.url (DATABASE_URL) says where the ledger is: use the service's own settings"
+                ))
+            })?;
+            let at = format!("postgres://{}", ledger.at());
+            Ok((Arc::new(ledger), at))
+        }
     }
 }
 
@@ -305,11 +328,6 @@ pub(super) fn pagerduty(settings: &Settings, http: Http) -> Result<PagerDuty, Fa
 /// How long connecting to a vendor may take.
 pub(super) fn connect_timeout(worker: &settings::Worker) -> Duration {
     CONNECT_WITHIN.min(worker.call_timeout)
-}
-
-/// Settings refuse it before anybody can ask for it.
-pub(super) fn no_postgres() -> Failure {
-    Failure::usage("database.url: PostgreSQL is not supported by this version")
 }
 
 /// Who holds a claim, as an operator would want to read it.

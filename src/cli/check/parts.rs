@@ -1,10 +1,13 @@
 //! The things that are looked at, one function each.
 
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
 use super::super::exit::Failure;
-use super::super::service;
 use super::finding::Finding;
 use crate::broker::{self, Broker};
-use crate::ledger::{Inspected, Sqlite};
+use crate::ledger::{self, Inspected, Postgres, Sqlite};
 use crate::settings::{DatabaseUrl, Role, Settings, Starts};
 use crate::upstream::{CallError, Genesys, Operation, PagerDuty, Subscription};
 
@@ -78,12 +81,15 @@ pub(super) async fn broker(settings: &Settings) -> Result<Vec<Finding>, Failure>
     })
 }
 
-/// Whether the ledger's file is there, or can be.
+/// Whether the ledger is there, or can be made.
 pub(super) async fn ledger(settings: &Settings) -> Result<Vec<Finding>, Failure> {
-    let path = match &settings.database()?.url {
-        DatabaseUrl::Sqlite { path } => path.clone(),
-        DatabaseUrl::Postgres { .. } => return Err(service::no_postgres()),
-    };
+    match &settings.database()?.url {
+        DatabaseUrl::Sqlite { path } => sqlite(path.clone()).await,
+        DatabaseUrl::Postgres { url } => Ok(postgres(url).await),
+    }
+}
+
+async fn sqlite(path: PathBuf) -> Result<Vec<Finding>, Failure> {
     let shown = path.display().to_string();
     let inspected = tokio::task::spawn_blocking(move || Sqlite::inspect(&path))
         .await
@@ -93,19 +99,60 @@ pub(super) async fn ledger(settings: &Settings) -> Result<Vec<Finding>, Failure>
             "ledger",
             format!("{shown} will be created at the first start"),
         ),
-        Ok(Inspected::Present { version, newest }) if version == newest => {
-            Finding::ok("ledger", format!("{shown}, schema {version}"))
-        }
-        Ok(Inspected::Present { version, newest }) => Finding::ok(
-            "ledger",
-            format!("{shown}, schema {version}; the next start brings it to {newest}"),
-        ),
+        Ok(Inspected::Present { version, newest }) => present(&shown, version, newest),
         Err(error) => Finding::unreachable(
             "ledger",
             error.to_string(),
             "check database.url, the folder and its owner",
         ),
     }])
+}
+
+/// Reach, login, rights, and whose tables are there.
+async fn postgres(url: &SecretString) -> Vec<Finding> {
+    let server = match Postgres::inspect(url).await {
+        Ok(server) => server,
+        Err(error @ ledger::Error::Unavailable(_)) => {
+            return vec![Finding::unreachable(
+                "ledger",
+                error.to_string(),
+                "check database.url, and that PostgreSQL runs there",
+            )];
+        }
+        Err(error) => {
+            return vec![Finding::failed(
+                "ledger",
+                error.to_string(),
+                "mend what it names; database.url says where it is and who logs in",
+            )];
+        }
+    };
+    let shown = format!("PostgreSQL {} at {}", server.version, server.at);
+    let mut findings = vec![match server.ledger {
+        Inspected::WillBeCreated => Finding::ok(
+            "ledger",
+            format!("{shown}: its tables will be created at the first start"),
+        ),
+        Inspected::Present { version, newest } => present(&shown, version, newest),
+    }];
+    if !server.survives_power_loss {
+        findings.push(Finding::warning(
+            "ledger",
+            format!(
+                "{shown} runs with fsync or full_page_writes off: a loss of power may empty it"
+            ),
+            "switch them on in postgresql.conf, unless this is for trying out",
+        ));
+    }
+    findings
+}
+
+fn present(shown: &str, version: u32, newest: u32) -> Finding {
+    let text = match version == newest {
+        true => format!("{shown}, schema {version}"),
+        false => format!("{shown}, schema {version}; the next start brings it to {newest}"),
+    };
+    Finding::ok("ledger", text)
 }
 
 /// Whether Genesys gives a token.
