@@ -53,6 +53,7 @@ const BANNED: &[(&str, &str, &str)] = &[
     ("escalation", "lapin", "the domain is pure"),
     ("escalation", "reqwest", "the domain is pure"),
     ("escalation", "rusqlite", "the domain is pure"),
+    ("escalation", "tokio_postgres", "the domain is pure"),
     ("escalation", "tracing", "the domain is pure"),
     ("escalation", "rand", "randomness comes in as a value"),
     ("escalation", "Timestamp::now", "time comes in as a value"),
@@ -64,6 +65,7 @@ const BANNED: &[(&str, &str, &str)] = &[
         "the ingress calls nobody but the broker",
     ),
     ("ingress", "rusqlite", "the ingress keeps no state"),
+    ("ingress", "tokio_postgres", "the ingress keeps no state"),
 ];
 
 /// What may stand in one place only.
@@ -71,6 +73,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("backoff::", &["pacing.rs"]),
     ("lapin::", &["broker/"]),
     ("rusqlite::", &["ledger/"]),
+    ("tokio_postgres::", &["ledger/"]),
     ("reqwest::", &["upstream/", "simulator/"]),
     ("prometheus::", &["telemetry/metrics.rs"]),
     (

@@ -6,6 +6,7 @@ use escalator::simulator::{Fault, Operation, Subscription, What, Which};
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::support::database::{Database, Server};
 use crate::support::world::World;
 
 const WEBHOOKS: &str = "https://escalator.example/webhooks/pagerduty";
@@ -138,6 +139,99 @@ async fn a_credential_that_is_refused_is_1_with_what_to_do() {
     let (code, findings, all) = check(&world, &[("AMQP_URL", &wrong)]).await;
     assert_eq!((code, part(&findings, "broker").0), (1, "wrong"), "{all}");
     assert!(!all.contains("a-wrong-password"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_on_postgresql_is_reached_and_nothing_is_made_there() {
+    let world = world().await;
+    let database = Database::new().await;
+    let url = database.url.as_str();
+    let (code, findings, all) = check(&world, &[("DATABASE_URL", url)]).await;
+    assert_eq!((code, part(&findings, "ledger").0), (0, "ok"), "{all}");
+    let (_, text) = part(&findings, "ledger");
+    assert!(text.starts_with("PostgreSQL 1"), "{text}");
+    assert!(
+        text.ends_with("will be created at the first start"),
+        "{text}"
+    );
+    drop(world.start("serve", &[("DATABASE_URL", url)]).await);
+    let (_, findings, all) = check(&world, &[("DATABASE_URL", url)]).await;
+    let (_, text) = part(&findings, "ledger");
+    assert!(text.ends_with("schema 2"), "{text}");
+    assert!(!all.contains(database.url.password().unwrap()), "{all}");
+
+    let wrong = database.with_password("a-wrong-password");
+    let (code, findings, all) = check(&world, &[("DATABASE_URL", wrong.as_str())]).await;
+    assert_eq!((code, part(&findings, "ledger").0), (1, "wrong"), "{all}");
+    assert!(!all.contains("a-wrong-password"), "{all}");
+    assert!(all.contains("database.url"), "{all}");
+
+    let mut nobody = database.url.clone();
+    nobody.set_port(Some(1)).unwrap();
+    let (code, findings, all) = check(&world, &[("DATABASE_URL", nobody.as_str())]).await;
+    assert_eq!((code, part(&findings, "ledger").0), (69, "away"), "{all}");
+    assert!(!all.contains(database.url.password().unwrap()), "{all}");
+}
+
+/// A certificate of an authority that this machine was told to trust: by its store, or by `SSL_CERT_FILE` as here.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_believed_as_far_as_sslmode_says() {
+    let world = world().await;
+    let server = Server::start().await;
+    let authority = an_authority();
+    let (certificate, key) = signed(&authority, "127.0.0.1");
+    server.with_tls(&certificate, &key).await;
+    let database = Database::on(&server).await;
+    let trusted = world.folder.path().join("authority.pem");
+    std::fs::write(&trusted, authority.pem()).unwrap();
+    let trusted = trusted.to_str().unwrap();
+    let looks = async |mode: &str, host: &str, trusted: &str| {
+        let mut url = database.url.clone();
+        url.set_host(Some(host)).unwrap();
+        url.set_query(Some(&format!("sslmode={mode}")));
+        let settings = [("DATABASE_URL", url.as_str()), ("SSL_CERT_FILE", trusted)];
+        let (_, findings, _) = check(&world, &settings).await;
+        let (state, text) = part(&findings, "ledger");
+        (state.to_owned(), text.to_owned())
+    };
+    let stranger = world.folder.path().join("stranger.pem");
+    std::fs::write(&stranger, an_authority().pem()).unwrap();
+    let nobody = stranger.to_str().unwrap();
+    for (mode, host, trusted, expected) in [
+        ("require", "127.0.0.1", nobody, "ok"),
+        ("verify-ca", "127.0.0.1", nobody, "wrong"),
+        ("verify-ca", "127.0.0.1", trusted, "ok"),
+        // The certificate is for an address, not for this name.
+        ("verify-ca", "localhost", trusted, "ok"),
+        ("verify-full", "localhost", trusted, "wrong"),
+        ("verify-full", "127.0.0.1", trusted, "ok"),
+    ] {
+        let (state, text) = looks(mode, host, trusted).await;
+        assert_eq!(state, expected, "{mode} {host} {trusted}: {text}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn an_authority() -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    rcgen::CertifiedIssuer::self_signed(parameters, key).unwrap()
+}
+
+/// A certificate for a host, and its key.
+#[cfg(target_os = "linux")]
+fn signed(
+    authority: &rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+    host: &str,
+) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec![host.to_owned()])
+        .unwrap()
+        .signed_by(&key, authority)
+        .unwrap();
+    (certificate.pem(), key.serialize_pem())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! The conformance suite of the ledger: written once against the trait, run on every implementation.
 //!
 //! Every function of the rooms takes a ledger of its own (`retention` forgets whatever is there). An implementation
-//! passes by having [`suite!`] made into tests; what it promises beyond the trait it tests beside that (`sqlite`).
+//! passes by having [`suite!`] made into tests; what it promises beyond the trait it tests beside that (`sqlite`,
+//! `postgres`).
 
 mod claims;
 mod conversations;
@@ -9,6 +10,7 @@ mod generations;
 mod intents;
 mod listing;
 mod older;
+mod postgres;
 mod records;
 mod retention;
 mod sqlite;
@@ -109,7 +111,7 @@ macro_rules! suite {
     ($fresh:path; $($room:ident { $($case:ident)* })*) => {$($(
         #[tokio::test(flavor = "multi_thread")]
         async fn $case() {
-            let (ledger, _kept) = $fresh();
+            let (ledger, _kept) = $fresh().await;
             $crate::ledger::$room::$case(ledger).await;
         }
     )*)*};

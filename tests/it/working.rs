@@ -10,6 +10,7 @@ mod ending;
 mod faults;
 mod generations;
 mod patience;
+mod postgres;
 mod refusals;
 mod secrecy;
 mod sharing;

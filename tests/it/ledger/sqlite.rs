@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{at_once, first, granted, incident, release, told};
 
-fn fresh() -> (Arc<dyn Ledger>, TempDir) {
+async fn fresh() -> (Arc<dyn Ledger>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (opened(&folder.path().join("ledger.db")), folder)
 }

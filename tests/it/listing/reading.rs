@@ -1,5 +1,6 @@
 //! Whoever only looks makes nothing, changes nothing, and says what is the matter.
 
+use crate::support::database::Database;
 use rusqlite::Connection;
 
 use super::{refused, shown};
@@ -71,4 +72,53 @@ async fn whoever_opens_it_to_read_cannot_write() {
     assert!(refusal.to_string().contains("readonly"), "{refusal}");
     // And goes on reading.
     assert!(ledger.generations(&incident).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_on_postgresql_is_listed_and_neither_made_nor_written_to() {
+    use escalator::ledger::{Error, Ledger, Postgres};
+    let database = Database::new().await;
+    let url = database.url.as_str();
+    let list = async || {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_escalator"))
+            .args(["escalations", "list", "--json"])
+            .env_clear()
+            .env("DATABASE_URL", url)
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (data, talk) = (text(output.stdout), text(output.stderr));
+        assert!(!talk.contains(database.url.password().unwrap()), "{talk}");
+        (output.status.code().unwrap(), data, talk)
+    };
+    let (code, _, talk) = list().await;
+    assert_eq!(code, 69, "{talk}");
+    assert!(talk.contains("there is no ledger yet"), "{talk}");
+    let ledger = Postgres::open(&database.secret()).await.unwrap();
+    database
+        .run(
+            "INSERT INTO escalations (key, incident_id, state, epoch, lease_until, accepted_at, occurred_at, created_at, progress)
+             VALUES ('Q1/0', 'Q1', 'open', 1, 0, 0, 0, 0, '{}')",
+        )
+        .await;
+    let (code, data, talk) = list().await;
+    assert_eq!((code, data.lines().count()), (0, 1), "{talk}");
+
+    let reader = Postgres::open_to_read(&database.secret()).await.unwrap();
+    let incident = escalator::escalation::IncidentId::parse("Q1").unwrap();
+    let now = jiff::Timestamp::now();
+    let refusal = reader.resolve(&incident, now).await.unwrap_err();
+    assert!(
+        matches!(&refusal, Error::Unavailable(text) if text.contains("read-only")),
+        "{refusal}"
+    );
+    assert_eq!(reader.generations(&incident).await.unwrap().len(), 1);
+    drop(ledger);
+    database
+        .run("DELETE FROM escalator_schema WHERE version = 2")
+        .await;
+    let (code, _, talk) = list().await;
+    assert_eq!(code, 69, "{talk}");
+    assert!(talk.contains("start the service once"), "{talk}");
 }

@@ -1,5 +1,6 @@
 //! What integration tests share.
 
+pub(crate) mod database;
 pub(crate) mod node;
 pub(crate) mod program;
 pub(crate) mod proxy;
