@@ -44,6 +44,7 @@ bench: ## how fast a backlog drains and what an escalation costs (ESCALATIONS=50
 	@$(install) toolchain rabbitmq postgres
 	cargo bench --locked --no-run
 	@$(with_both) cargo bench --locked --bench drain
+	@$(with_both) cargo bench --locked --bench ledger
 
 soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
 	@$(install) toolchain rabbitmq postgres
