@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::finding::{Finding, State};
+use super::assembly;
 use super::exit::Failure;
 use super::service;
 use super::terminal::{self, print};
@@ -45,15 +46,15 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
     let http = Http::new(
         HttpConfig {
             call_timeout: worker.call_timeout,
-            connect_timeout: service::connect_timeout(worker),
+            connect_timeout: assembly::connect_timeout(worker),
         },
         telemetry,
     )
     .map_err(Failure::failed)?;
     tell(parts::broker(&settings).await?);
     tell(parts::ledger(&settings).await?);
-    tell(parts::genesys(&service::genesys(&settings, http.clone())?).await);
-    let pagerduty = service::pagerduty(&settings, http)?;
+    tell(parts::genesys(&assembly::genesys(&settings, http.clone())?).await);
+    let pagerduty = assembly::pagerduty(&settings, http)?;
     tell(parts::pagerduty(&pagerduty).await);
     tell(parts::subscriptions(&pagerduty, settings.starts()?).await);
     match worst {

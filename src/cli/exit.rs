@@ -11,7 +11,7 @@ const UNAVAILABLE: u8 = 69;
 
 /// Why a command did not do what it was asked for. Its text is for a person, and holds no secret.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub enum Failure {
     /// The settings, or how it was called.
     #[error("{0}")]
     Usage(String),

@@ -1,5 +1,6 @@
 //! The commands, one file each. Data goes to stdout, talk to stderr.
 
+pub mod assembly;
 mod check;
 mod demo;
 mod escalations;
@@ -16,7 +17,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use self::exit::{Failure, WRONG_USAGE};
+pub use self::exit::Failure;
+use self::exit::WRONG_USAGE;
 use crate::settings::Role;
 
 /// Turns a PagerDuty incident about a Genesys Cloud conversation into a cobrowse session and a note with its link.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use std::path::Path;
 
 use super::super::exit::Failure;
-use super::super::{service, terminal};
+use super::super::{assembly, service, terminal};
 use super::json;
 use super::table::Table;
 use crate::escalation::{Code, ConversationId};
@@ -74,7 +74,7 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
         ));
     }
     let settings = service::load(Role::Ledger, config)?;
-    let (ledger, _) = service::ledger_to_read(&settings).await?;
+    let (ledger, _) = assembly::ledger_to_read(&settings).await?;
     let mut left = match (arguments.limit, arguments.json) {
         (Some(limit), _) => limit,
         (None, true) => u64::MAX,

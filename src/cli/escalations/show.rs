@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::exit::Failure;
-use super::super::{service, terminal};
+use super::super::{assembly, service, terminal};
 use super::table::colour;
 use super::words::{coloured, day, span, time, wrapped};
 use super::{facts, json, timeline};
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(), Failure> {
     let settings = service::load(Role::Ledger, config)?;
-    let (ledger, at) = service::ledger_to_read(&settings).await?;
+    let (ledger, at) = assembly::ledger_to_read(&settings).await?;
     let incident = &arguments.incident;
     let mut generations = ledger.generations(incident).await.map_err(super::failure)?;
     if generations.is_empty() {

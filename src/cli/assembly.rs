@@ -1,0 +1,186 @@
+//! The program's parts, put together from the settings: what every command that works, or that only looks, is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::exit::Failure;
+use super::service::{role_listens, role_works};
+use crate::broker::{self, Broker};
+use crate::escalation::Bounds;
+use crate::ledger::{self, Ledger, Postgres, Sqlite};
+use crate::settings::{self, DatabaseUrl, Role, Settings};
+use crate::telemetry::Telemetry;
+use crate::upstream::{Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig};
+use crate::worker::{Pool, PoolConfig, Runner, RunnerConfig, Schedule};
+
+/// How long the conversation may take to show an attached session.
+const VERIFY_WITHIN: Duration = Duration::from_secs(30);
+/// How long connecting to a vendor may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// The ledger of the settings, opened for work.
+///
+/// # Errors
+/// When it cannot be reached or opened.
+pub async fn ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
+    match &settings.database()?.url {
+        DatabaseUrl::Sqlite { path } => {
+            let path = path.clone();
+            let opened = tokio::task::spawn_blocking(move || Sqlite::open(&path)).await;
+            let ledger = opened.map_err(Failure::failed)?.map_err(|e| {
+                Failure::unavailable(format!("{e}; check database.url, the folder and its owner"))
+            })?;
+            Ok(Arc::new(ledger))
+        }
+        DatabaseUrl::Postgres { url } => match Postgres::open(url).await {
+            Ok(ledger) => Ok(Arc::new(ledger)),
+            Err(error) => Err(not_opened(&error)),
+        },
+    }
+}
+
+fn not_opened(error: &ledger::Error) -> Failure {
+    match error {
+        ledger::Error::Unavailable(_) => Failure::unavailable(format!(
+            "{error}; check database.url, and that PostgreSQL runs there"
+        )),
+        ledger::Error::Open(_) | ledger::Error::Fenced | ledger::Error::Corrupt(_) => {
+            Failure::failed(format!("{error}; check database.url"))
+        }
+    }
+}
+
+/// The ledger of the settings, opened by somebody who only looks, and where it is, without a password.
+pub(super) async fn ledger_to_read(
+    settings: &Settings,
+) -> Result<(Arc<dyn Ledger>, String), Failure> {
+    match &settings.database()?.url {
+        DatabaseUrl::Sqlite { path } => {
+            let (path, at) = (path.clone(), path.display().to_string());
+            let opened = tokio::task::spawn_blocking(move || Sqlite::open_to_read(&path)).await;
+            let ledger = opened.map_err(Failure::failed)?.map_err(|e| {
+                Failure::unavailable(format!(
+                    "{e}; database.url (DATABASE_URL) says where the ledger is: use the service's own settings and user"
+                ))
+            })?;
+            Ok((Arc::new(ledger), at))
+        }
+        DatabaseUrl::Postgres { url } => {
+            let ledger = Postgres::open_to_read(url).await;
+            let ledger = ledger.map_err(|e| {
+                Failure::unavailable(format!(
+                    "{e}; database.url (DATABASE_URL) says where the ledger is: use the service's own settings"
+                ))
+            })?;
+            let at = format!("postgres://{}", ledger.at());
+            Ok((Arc::new(ledger), at))
+        }
+    }
+}
+
+/// The broker, as this role uses it.
+///
+/// # Errors
+/// When its address is not one.
+pub fn broker(role: Role, settings: &Settings) -> Result<Broker, Failure> {
+    let broker_role = match (role_works(role), role_listens(role)) {
+        (false, _) => broker::Role::Publish,
+        (true, _) => broker::Role::Both,
+    };
+    Broker::start(broker::Config {
+        urls: settings.amqp()?.urls.clone(),
+        connection_name: format!("escalator/{}/{}", role.name(), std::process::id()),
+        role: broker_role,
+        ..broker::Config::default()
+    })
+    .map_err(Failure::usage)
+}
+
+/// A worker's pool on these parts.
+///
+/// # Errors
+/// When the settings are not a worker's.
+pub fn pool(
+    settings: &Settings,
+    broker: Broker,
+    ledger: Arc<dyn Ledger>,
+    telemetry: Arc<Telemetry>,
+) -> Result<Pool, Failure> {
+    let worker = settings.worker()?;
+    let escalation = settings.escalation()?;
+    let http = Http::new(
+        HttpConfig {
+            call_timeout: worker.call_timeout,
+            connect_timeout: connect_timeout(worker),
+        },
+        telemetry.clone(),
+    )
+    .map_err(Failure::failed)?;
+    let runner = Runner::new(
+        ledger,
+        genesys(settings, http.clone())?,
+        pagerduty(settings, http)?,
+        telemetry.clone(),
+        RunnerConfig {
+            owner: owner(),
+            lease: worker.lease,
+            call_timeout: worker.call_timeout,
+            bounds: Bounds {
+                settle: worker.settle,
+                verify: VERIFY_WITHIN,
+                agent_wait: escalation.agent_wait,
+                expires_after: escalation.expires_after,
+            },
+            schedule: Schedule::new(worker.max_attempts),
+        },
+    );
+    Ok(Pool::new(
+        broker,
+        Arc::new(runner),
+        telemetry,
+        PoolConfig {
+            concurrency: u16::try_from(worker.concurrency).unwrap_or(u16::MAX),
+            drain_timeout: worker.drain_timeout,
+        },
+    ))
+}
+
+/// The client for Genesys.
+pub(super) fn genesys(settings: &Settings, http: Http) -> Result<Genesys, Failure> {
+    let genesys = settings.genesys()?;
+    Ok(Genesys::new(
+        http,
+        GenesysConfig {
+            api_url: genesys.api_url.as_str().parse().map_err(Failure::usage)?,
+            client_id: genesys.client_id.clone(),
+            client_secret: genesys.client_secret.clone(),
+        },
+    ))
+}
+
+/// The client for PagerDuty.
+pub(super) fn pagerduty(settings: &Settings, http: Http) -> Result<PagerDuty, Failure> {
+    let pagerduty = settings.pagerduty()?;
+    let escalation = settings.escalation()?;
+    Ok(PagerDuty::new(
+        http,
+        PagerDutyConfig {
+            api_url: pagerduty.api_url.as_str().parse().map_err(Failure::usage)?,
+            api_token: pagerduty.api_token.clone(),
+            from_email: pagerduty.from_email.clone(),
+            conversation_fields: escalation.conversation_fields.clone(),
+            agent_fields: escalation.agent_fields.clone(),
+        },
+    ))
+}
+
+/// How long connecting to a vendor may take.
+pub(super) fn connect_timeout(worker: &settings::Worker) -> Duration {
+    CONNECT_WITHIN.min(worker.call_timeout)
+}
+
+/// Who holds a claim, as an operator would want to read it.
+fn owner() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    format!("{}/{}", host.trim(), std::process::id())
+}
