@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod broker;
 pub mod cli;
+pub mod crash;
 pub mod escalation;
 pub mod ingress;
 pub mod ledger;

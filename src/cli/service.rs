@@ -12,6 +12,7 @@ use super::assembly;
 use super::exit::Failure;
 use super::signals::Signals;
 use crate::admin::{self, Admin};
+use crate::crash;
 use crate::ingress::{self, Filter, IngressConfig};
 use crate::ledger::{Ledger, Watched};
 use crate::listener::Listener;
@@ -28,6 +29,7 @@ pub(super) fn load(role: Role, config: Option<&Path>) -> Result<Settings, Failur
 /// Runs a role until it is told to end.
 pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure> {
     let settings = load(role, config)?;
+    crash::arm();
     start_log(&settings)?;
     let telemetry = Arc::new(Telemetry::new().map_err(Failure::failed)?);
     // Before anything else can take time: whoever starts us may already want us to end.

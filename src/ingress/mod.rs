@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::{Destination, Headers, Publication, PublishError, Publisher};
+use crate::crash;
 use crate::escalation::{DeadLetter, Message};
 use crate::telemetry::Telemetry;
 
@@ -121,7 +122,9 @@ impl Ingress {
         target: &'static str,
         within: Duration,
     ) -> Result<(), String> {
+        crash::before("the ingress publishes");
         let result = self.publisher.publish(&publication, within).await;
+        crash::after("the ingress publishes");
         self.telemetry
             .published(target, PublishError::outcome(&result));
         result.map_err(|e| e.to_string())

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::claim::{Held, HeldConversation};
-use crate::escalation::{Cobrowse, End, Entry, Progress, SessionLink};
+use crate::escalation::{Cobrowse, End, Entry, Progress, SessionLink, Write};
 
 /// One write of progress.
 #[derive(Debug, Clone)]
@@ -20,6 +20,39 @@ pub struct Record {
     pub history: Vec<Entry>,
     /// What becomes of the claims.
     pub then: Then,
+}
+
+impl Record {
+    /// What it is for, as the crash points around it are called: the newest open thing names it.
+    pub(super) fn what(&self) -> &'static str {
+        match &self.then {
+            Then::End { end, .. } => match end {
+                End::Done => "recording the end (done)",
+                End::Cancelled => "recording the end (cancelled)",
+                End::Dead { .. } => "recording the end (dead)",
+            },
+            Then::Release { .. } => "recording the release",
+            Then::Continue => {
+                let cobrowse = self.cobrowse.as_ref().map(|part| &part.cobrowse);
+                match (&self.progress.note, cobrowse) {
+                    (Write::Intended(_), _) => "recording the note's intent",
+                    (Write::Open | Write::Done { .. }, Some(cobrowse)) => {
+                        match (&cobrowse.session, &cobrowse.media) {
+                            (Write::Intended(_), _) => "recording the session's intent",
+                            (Write::Done { .. }, Write::Intended(_)) => {
+                                "recording the media's intent"
+                            }
+                            (Write::Done { .. }, Write::Done { .. }) => {
+                                "recording the media's result"
+                            }
+                            (Write::Open, _) | (Write::Done { .. }, Write::Open) => "recording",
+                        }
+                    }
+                    (Write::Open | Write::Done { .. }, None) => "recording",
+                }
+            }
+        }
+    }
 }
 
 /// The conversation's part of a record.

@@ -1,4 +1,5 @@
-//! A ledger whose operations are measured, and whose refusals are counted: whatever database is behind it.
+//! A ledger whose operations are measured, whose refusals are counted, and between whose calls a process can be told to
+//! crash: whatever database is behind it.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::{
     Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
     HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
 };
+use crate::crash::around;
 use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
 use crate::telemetry::Telemetry;
 
@@ -52,7 +54,12 @@ impl Watched {
 #[async_trait]
 impl Ledger for Watched {
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
-        self.watch("claim", None, self.inner.claim(request)).await
+        self.watch(
+            "claim",
+            None,
+            around("the claim", self.inner.claim(request)),
+        )
+        .await
     }
 
     async fn claim_conversation(
@@ -60,14 +67,21 @@ impl Ledger for Watched {
         request: ConversationRequest,
     ) -> Result<ConversationClaim, Error> {
         let key = request.held.key.clone();
-        let work = self.inner.claim_conversation(request);
+        let work = around(
+            "the conversation's claim",
+            self.inner.claim_conversation(request),
+        );
         self.watch("claim_conversation", Some(&key), work).await
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, Error> {
-        let key = record.held.key.clone();
-        self.watch("record", Some(&key), self.inner.record(record))
-            .await
+        let (key, what) = (record.held.key.clone(), record.what());
+        self.watch(
+            "record",
+            Some(&key),
+            around(what, self.inner.record(record)),
+        )
+        .await
     }
 
     async fn renew(
@@ -76,7 +90,7 @@ impl Ledger for Watched {
         conversation: Option<&HeldConversation>,
         lease: Duration,
     ) -> Result<(), Error> {
-        let work = self.inner.renew(held, conversation, lease);
+        let work = around("a renewal", self.inner.renew(held, conversation, lease));
         self.watch("renew", Some(&held.key), work).await
     }
 
@@ -85,23 +99,38 @@ impl Ledger for Watched {
         conversation: &ConversationId,
         session: &SessionId,
     ) -> Result<Option<SessionLink>, Error> {
-        self.watch("link", None, self.inner.link(conversation, session))
-            .await
+        self.watch(
+            "link",
+            None,
+            around("reading the link", self.inner.link(conversation, session)),
+        )
+        .await
     }
 
     async fn resolve(&self, incident: &IncidentId, occurred_at: Timestamp) -> Result<(), Error> {
-        self.watch("resolve", None, self.inner.resolve(incident, occurred_at))
-            .await
+        self.watch(
+            "resolve",
+            None,
+            around("the tombstone", self.inner.resolve(incident, occurred_at)),
+        )
+        .await
     }
 
     async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
-        let work = self.inner.dead_letter_published(key);
+        let work = around(
+            "noting that the dead letter is out",
+            self.inner.dead_letter_published(key),
+        );
         self.watch("dead_letter_published", Some(key), work).await
     }
 
     async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error> {
-        self.watch("history", Some(key), self.inner.history(key))
-            .await
+        self.watch(
+            "history",
+            Some(key),
+            around("reading the history", self.inner.history(key)),
+        )
+        .await
     }
 
     async fn generations(&self, incident: &IncidentId) -> Result<Vec<Known>, Error> {
@@ -114,9 +143,15 @@ impl Ledger for Watched {
     }
 
     async fn prune(&self, retention: &Retention) -> Result<Pruned, Error> {
-        self.watch("prune", None, self.inner.prune(retention)).await
+        self.watch(
+            "prune",
+            None,
+            around("pruning", self.inner.prune(retention)),
+        )
+        .await
     }
 
+    /// Without a crash point: whoever asks for the health of a process must not change which point comes when.
     async fn ping(&self) -> Result<(), Error> {
         self.watch("ping", None, self.inner.ping()).await
     }

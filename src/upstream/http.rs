@@ -10,6 +10,7 @@ use url::Url;
 
 use super::call::{CallError, Operation};
 use super::retry_after;
+use crate::crash;
 use crate::telemetry::{Telemetry, UpstreamAnswered};
 
 /// The biggest answer that is read. A conversation with a long history has a few hundred KiB.
@@ -85,6 +86,8 @@ impl Http {
         request: RequestBuilder,
         correlation_header: &str,
     ) -> Result<Reply, CallError> {
+        crash::before(operation.as_str());
+        let amid = crash::amid(operation.as_str());
         let started = Instant::now();
         let result = match tokio::time::timeout(self.config.call_timeout, exchange(request)).await {
             Ok(result) => result,
@@ -93,6 +96,8 @@ impl Http {
                 self.config.call_timeout
             ))),
         };
+        drop(amid);
+        crash::after(operation.as_str());
         self.telemetry.upstream_answered(&UpstreamAnswered {
             vendor: operation.vendor().as_str(),
             operation: operation.as_str(),

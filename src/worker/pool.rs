@@ -15,6 +15,7 @@ use super::runner::{Disposition, Runner};
 use crate::broker::{
     Broker, Delivery, Destination, Headers, Publication, PublishError, Publisher, Settled,
 };
+use crate::crash;
 use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, Lane, Message};
 use crate::pacing::{Curve, jittered};
 use crate::telemetry::Telemetry;
@@ -164,6 +165,7 @@ async fn take(
 impl Shared {
     /// Works on one delivery and settles it.
     async fn work(self: Arc<Self>, lane: Lane, delivery: Delivery) {
+        crash::after("a delivery");
         self.telemetry
             .delivered(lane.as_str(), delivery.redelivered);
         let message = match Message::decode(&delivery.body) {
@@ -205,7 +207,7 @@ impl Shared {
 
     async fn settle(&self, lane: Lane, delivery: Delivery, disposition: Disposition) {
         let settled = match disposition {
-            Disposition::Done => delivery.ack().await,
+            Disposition::Done => ack(delivery).await,
             Disposition::HandBack => delivery.hand_back().await,
             Disposition::Later(delay) => {
                 let publication = Publication {
@@ -218,7 +220,7 @@ impl Shared {
                     },
                 };
                 if self.publish(&publication, &delivery, "later").await {
-                    delivery.ack().await
+                    ack(delivery).await
                 } else {
                     delivery.hand_back().await
                 }
@@ -236,7 +238,7 @@ impl Shared {
                     };
                     if self.publish(&publication, &delivery, "dead").await {
                         self.runner.letter_is_out(&letter).await;
-                        delivery.ack().await
+                        ack(delivery).await
                     } else {
                         delivery.hand_back().await
                     }
@@ -263,9 +265,15 @@ impl Shared {
         delivery: &Delivery,
         target: &'static str,
     ) -> bool {
+        let what = match publication.to {
+            Destination::Dead => "publishing the dead letter",
+            Destination::Later { .. } | Destination::Lane(_) => "publishing the successor",
+        };
         let began = Instant::now();
         for attempt in 0.. {
+            crash::before(what);
             let result = self.publisher.publish(publication, PUBLISH_WITHIN).await;
+            crash::after(what);
             self.telemetry
                 .published(target, PublishError::outcome(&result));
             let Err(error) = result else { return true };
@@ -280,4 +288,11 @@ impl Shared {
         }
         false
     }
+}
+
+async fn ack(delivery: Delivery) -> Settled {
+    crash::before("the ack");
+    let settled = delivery.ack().await;
+    crash::after("the ack");
+    settled
 }

@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("escalation", &[]),
     ("pacing", &[]),
+    ("crash", &[]),
     ("listener", &[]),
     ("simulator", &[]),
     ("settings", &["escalation"]),
     ("telemetry", &["escalation"]),
     ("broker", &["escalation", "pacing", "telemetry"]),
-    ("ledger", &["escalation", "telemetry"]),
-    ("upstream", &["escalation", "telemetry"]),
-    ("ingress", &["broker", "escalation", "telemetry"]),
+    ("ledger", &["crash", "escalation", "telemetry"]),
+    ("upstream", &["crash", "escalation", "telemetry"]),
+    ("ingress", &["broker", "crash", "escalation", "telemetry"]),
     (
         "worker",
         &[
             "broker",
+            "crash",
             "escalation",
             "ledger",
             "pacing",
@@ -34,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "admin",
             "broker",
+            "crash",
             "escalation",
             "ingress",
             "ledger",
@@ -78,9 +81,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("prometheus::", &["telemetry/metrics.rs"]),
     (
         "std::env::var",
-        &["settings/variables.rs", "cli/terminal.rs"],
+        &["settings/variables.rs", "cli/terminal.rs", "crash.rs"],
     ),
     ("std::process::exit", &[]),
+    ("process::abort", &["crash.rs"]),
     // The rule above reads one room from each path.
     ("use crate::{", &[]),
     ("SessionLink::reveal", &["ledger/"]),
