@@ -91,6 +91,8 @@ pub enum What {
     Slow(#[serde(with = "milliseconds")] Duration),
     /// No effect and never an answer; the connection stays open until the simulator stops.
     Hang,
+    /// The effect takes place; the answer has this status all the same, as a proxy gives it that lost patience.
+    Fail(u16),
     /// The effect takes place; the answer is 200 with a page that is not JSON.
     Garbage,
     /// The effect takes place; the answer is 200 with a body of this many bytes, of no announced length.

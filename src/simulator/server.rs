@@ -281,6 +281,10 @@ async fn fail(
             Some(answer.into_response())
         }
         What::Hang => pending().await,
+        What::Fail(status) => {
+            shared.act(vendor, &call);
+            Some(reply::plain(status, Bytes::new()))
+        }
         What::Garbage => {
             shared.act(vendor, &call);
             Some(reply::garbage())

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -34,16 +35,26 @@ impl Program {
     /// Starts it with these settings and nothing else, and waits until it says that it runs.
     pub(crate) async fn start(role: &str, folder: &Path, settings: &[(String, String)]) -> Self {
         let mut program = Self::spawn(&[role], folder, settings);
-        let started = program.logged("started", |_| true).await;
-        let base = |name: &str| {
-            started[name]
-                .as_str()
-                .map(|at| format!("http://{at}"))
-                .unwrap_or_default()
-        };
-        program.ingress = base("ingress");
-        program.admin = base("admin");
+        program.logged("started", |_| true).await;
+        program.has_started();
         program
+    }
+
+    /// Whether it has said so far that it runs, and where.
+    pub(crate) fn has_started(&mut self) -> bool {
+        if self.admin.is_empty()
+            && let Some(started) = self.events("started").into_iter().next()
+        {
+            let base = |name: &str| {
+                started[name]
+                    .as_str()
+                    .map(|at| format!("http://{at}"))
+                    .unwrap_or_default()
+            };
+            self.ingress = base("ingress");
+            self.admin = base("admin");
+        }
+        !self.admin.is_empty()
     }
 
     /// Starts it and waits for nothing.
@@ -137,6 +148,20 @@ impl Program {
         }
     }
 
+    /// The value of a metric without labels; none if nobody answers, as after a crash.
+    pub(crate) async fn try_metric(&self, name: &str) -> Option<f64> {
+        // By hand: whoever asks many programs often would spend most of its time setting clients up.
+        let address = self.admin.strip_prefix("http://")?;
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let request = format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.ok()?;
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        value.parse().ok()
+    }
+
     /// The value of a metric, summed over the series whose line contains all of `parts`.
     pub(crate) async fn metric(&self, parts: &[&str]) -> f64 {
         let answer = reqwest::get(format!("{}/metrics", self.admin))
@@ -158,6 +183,11 @@ impl Program {
             .status()
             .unwrap();
         assert!(done.success());
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// SIGTERM, then waits for the end.
