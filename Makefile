@@ -15,7 +15,7 @@ install := deploy/local/install.sh
 with_rabbitmq := deploy/local/with-parts.sh rabbitmq --
 with_both := deploy/local/with-parts.sh rabbitmq postgres --
 
-.PHONY: help demo model bench soak test test-build test-scripts lint fmt build clean
+.PHONY: help demo model bench soak torture test test-build test-scripts lint fmt build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,10 @@ bench: ## how fast a backlog drains, what an escalation and its ledger cost (ESC
 soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
 	@$(install) toolchain rabbitmq postgres
 	$(with_both) cargo test --locked --test soak
+
+torture: ## a crash at every point, beside every fault of the vendors (TORTURE_ONLY, TORTURE_SEED, TORTURE_PAIRS)
+	@$(install) toolchain rabbitmq postgres
+	$(with_both) cargo test --locked --test torture
 
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck

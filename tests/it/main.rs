@@ -22,4 +22,5 @@ mod listing;
 mod model;
 mod simulator;
 mod support;
+mod torture;
 mod working;
