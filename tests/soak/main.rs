@@ -1,7 +1,8 @@
 //! A long run with everything that a service meets in a month: `make soak` (ten minutes; SOAK_SECONDS for another time).
 //!
 //! A thousand webhooks, each delivered twice, spread over the whole time, while the broker is stopped once and killed
-//! once, and the service is told to end and started again three times. At the end each incident has exactly one attached
+//! once, and the service is told to end and started again three times; besides, the broker gives one message in five
+//! twice. At the end each incident has exactly one attached
 //! session and one note, and memory and handles have not grown.
 
 #![allow(
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use process::Usage;
 use rand::seq::SliceRandom;
+use support::duplicator::Duplicator;
 use support::node::Node;
 use support::program::Program;
 use support::world::{World, assert_once};
@@ -78,6 +80,7 @@ async fn main() {
         program
     };
     let mut program = start().await;
+    let duplicator = Duplicator::start(&node.amqp_url, 5).await;
     let cases: Vec<_> = (0..INCIDENTS).map(|_| world.case()).collect();
     let once: Vec<_> = cases.iter().map(|case| world.trigger(case)).collect();
     let mut webhooks: Vec<_> = once.iter().chain(&once).cloned().collect();
@@ -178,6 +181,9 @@ async fn main() {
         effects.attached,
         effects.live_notes,
     );
+    let (seen, copied) = duplicator.counts();
+    println!("{copied} of {seen} messages came twice out of the queue");
+    assert!(copied * 10 > seen, "one in five comes twice");
     for generation in 1..=generation {
         let of: Vec<_> = looks
             .iter()
