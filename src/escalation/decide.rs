@@ -13,7 +13,7 @@ use super::cobrowse::Cobrowse;
 use super::code::Code;
 use super::conversation::{Agent, Conversation, choose_agent};
 use super::ids::{NoteId, SessionId};
-use super::progress::{End, Intent, Progress, Step, Write};
+use super::progress::{End, GaveUp, Intent, Progress, Step, Write};
 use super::retry::{Setback, Wait};
 use super::update::Update;
 use absence::{Absence, absence, after, elapsed, landed};
@@ -22,6 +22,9 @@ use absence::{Absence, absence, after, elapsed, landed};
 const AGENT_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
 /// The proof is looked for at growing intervals between these two.
 const VERIFY_POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(2));
+
+/// A session that nobody attached is worth attaching for so long. Sessions end after some hours at the latest.
+const UNATTACHED: Duration = Duration::from_secs(3600);
 
 /// The times that bound an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +172,13 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
     {
         return Action::Finish(End::Cancelled);
     }
-    if situation.now >= after(situation.accepted_at, situation.bounds.expires_after) {
+    // What became of a write is still worth finding out, but not for ever.
+    let grace = match in_doubt(progress, situation) {
+        true => 2,
+        false => 1,
+    };
+    let expires_after = situation.bounds.expires_after.saturating_mul(grace);
+    if situation.now >= after(situation.accepted_at, expires_after) {
         return Action::Stop(
             current_step(progress),
             Setback::last(Code::Expired, "older than escalation.expires_after"),
@@ -179,7 +188,7 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
         return Action::Call(Call::FindContext);
     };
     if progress.offer.is_some() {
-        return decide_note(&progress.note, situation);
+        return decide_note(progress, situation);
     }
     if !situation.token {
         return Action::Call(Call::GetToken);
@@ -208,7 +217,7 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
             at,
             result: session,
         } => match &cobrowse.media {
-            Write::Open => decide_media(session, survey),
+            Write::Open => decide_media(progress, session, *at, survey, situation),
             Write::Intended(intent) => decide_media_reconcile(session, intent, survey, situation),
             Write::Done { at: attached, .. } => {
                 let proof = Proof {
@@ -270,7 +279,7 @@ fn decide_session(
         return Action::Update(Update::OfferRunning);
     }
     if agent.is_some() {
-        return Action::Call(Call::CreateSession);
+        return sends(progress, Call::CreateSession);
     }
     let Some(since) = progress.waiting_since else {
         return Action::Update(Update::Waiting(situation.now));
@@ -296,7 +305,13 @@ fn decide_session(
 }
 
 /// A session exists and nothing was sent to attach it.
-fn decide_media(session: &SessionId, survey: &Survey) -> Action {
+fn decide_media(
+    progress: &Progress,
+    session: &SessionId,
+    created_at: Timestamp,
+    survey: &Survey,
+    situation: &Situation<'_>,
+) -> Action {
     if survey.conversation.shows(session) {
         return Action::Update(Update::MediaFound(survey.read_at));
     }
@@ -313,7 +328,11 @@ fn decide_media(session: &SessionId, survey: &Survey) -> Action {
         // Somebody else was faster. Ours is attached nowhere, so nobody sees it; offering two would confuse both.
         return Action::Update(Update::OfferRunning);
     }
-    Action::Call(Call::AttachMedia(session.clone()))
+    if situation.now >= after(created_at, UNATTACHED) {
+        // Left behind by an escalation that came no further. What Genesys still makes of it is anybody's guess.
+        return Action::Update(Update::ForgetUnattached);
+    }
+    sends(progress, Call::AttachMedia(session.clone()))
 }
 
 /// Something was sent to attach the session, and what became of it is not known.
@@ -412,9 +431,9 @@ fn decide_proof(
     )
 }
 
-fn decide_note(note: &Write<NoteId>, situation: &Situation<'_>) -> Action {
-    match note {
-        Write::Open => Action::Call(Call::WriteNote),
+fn decide_note(progress: &Progress, situation: &Situation<'_>) -> Action {
+    match &progress.note {
+        Write::Open => sends(progress, Call::WriteNote),
         Write::Done { .. } => Action::Finish(End::Done),
         Write::Intended(intent) => {
             let look = situation.note_look;
@@ -432,6 +451,23 @@ fn decide_note(note: &Write<NoteId>, situation: &Situation<'_>) -> Action {
             }
         }
     }
+}
+
+/// A write, unless the attempts are spent.
+fn sends(progress: &Progress, call: Call) -> Action {
+    match &progress.gave_up {
+        Some(GaveUp { code, reason }) => Action::Stop(call.step(), Setback::last(*code, reason)),
+        None => Action::Call(call),
+    }
+}
+
+/// Whether a write that can be looked for was sent, and what became of it is not known; or is not known yet.
+fn in_doubt(progress: &Progress, situation: &Situation<'_>) -> bool {
+    let media_in_doubt = match situation.claimed {
+        Some(cobrowse) => cobrowse.media.in_doubt(),
+        None => progress.asked_at.is_some(),
+    };
+    progress.note.in_doubt() || (progress.offer.is_none() && media_in_doubt)
 }
 
 fn step_of(cobrowse: &Cobrowse) -> Step {

@@ -28,6 +28,27 @@ pub struct Entry {
     pub took_ms: Option<u64>,
 }
 
+impl Entry {
+    /// Whether it is told even of the thousandth lease: what a vendor was asked to write, and what is known of that.
+    #[must_use]
+    pub fn told_even_of_many(&self) -> bool {
+        match self.kind {
+            EntryKind::Event
+            | EntryKind::Accepted
+            | EntryKind::TakenOver
+            | EntryKind::Intended
+            | EntryKind::Adopted
+            | EntryKind::Repeatable
+            | EntryKind::HandedBack
+            | EntryKind::Ended
+            | EntryKind::LetterStored => true,
+            EntryKind::Claimed | EntryKind::Answered | EntryKind::Setback | EntryKind::Later => {
+                false
+            }
+        }
+    }
+}
+
 /// What sort of thing a line tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

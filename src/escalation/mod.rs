@@ -32,6 +32,6 @@ pub use key::Key;
 pub use lane::Lane;
 pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
 pub use note::{Marker, NoteText, Outcome as NoteOutcome, SessionLink};
-pub use progress::{Context, End, Intent, Offer, Progress, Step, Write};
+pub use progress::{Context, End, GaveUp, Intent, Offer, Progress, Step, Write};
 pub use retry::{Cost, Setback, Wait};
 pub use update::Update;

@@ -75,6 +75,10 @@ pub struct Progress {
     /// the same escalation keeps it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// Set when the attempts were spent and a write was still in doubt: nothing is sent any more, and what became of that
+    /// write is found out before the escalation dies. Taken back if it took effect after all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up: Option<GaveUp>,
     /// At which step it last could not go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_up_at: Option<Step>,
@@ -84,6 +88,15 @@ pub struct Progress {
     /// The write of the note.
     #[serde(default)]
     pub note: Write<NoteId>,
+}
+
+/// Why nothing is sent any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GaveUp {
+    /// What the last attempt failed of.
+    pub code: Code,
+    /// The same in words.
+    pub reason: String,
 }
 
 /// What the incident is about.
@@ -153,6 +166,12 @@ impl<T> Write<T> {
             Self::Done { result, .. } => Some(result),
             Self::Open | Self::Intended(_) => None,
         }
+    }
+
+    /// Whether something was sent and what became of it is not known.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        matches!(self, Self::Intended(_))
     }
 
     /// Whether something was sent, or may have been.

@@ -29,6 +29,8 @@ pub enum Update {
     SessionMayRepeat,
     /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
     ForgetSession,
+    /// The ledger's session was never attached and is too old to be: nobody can reach it, and a new one is asked for.
+    ForgetUnattached,
     /// The conversation shows the session: the call that attached it took effect, whatever became of its answer.
     MediaFound(Timestamp),
     /// A first look, taken after the call could still land, did not find the attachment.
@@ -65,15 +67,25 @@ impl Update {
                 cobrowse.session = Write::Open;
                 cobrowse.possible_orphans += 1;
             }
+            Self::ForgetUnattached => {
+                cobrowse.session = Write::Open;
+                cobrowse.possible_orphans += 1;
+            }
             Self::ForgetSession => {
                 cobrowse.session = Write::Open;
                 cobrowse.media = Write::Open;
                 cobrowse.seen_at = None;
             }
-            Self::MediaFound(at) => cobrowse.media = Write::Done { at, result: () },
+            Self::MediaFound(at) => {
+                cobrowse.media = Write::Done { at, result: () };
+                progress.gave_up = None;
+            }
             Self::MediaAbsent(at) => mark_absent(&mut cobrowse.media, at),
             Self::MediaMayRepeat => cobrowse.media = Write::Open,
-            Self::NoteFound(at, id) => progress.note = Write::Done { at, result: id },
+            Self::NoteFound(at, id) => {
+                progress.note = Write::Done { at, result: id };
+                progress.gave_up = None;
+            }
             Self::NoteAbsent(at) => mark_absent(&mut progress.note, at),
             Self::NoteMayRepeat => progress.note = Write::Open,
         }

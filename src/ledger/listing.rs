@@ -132,11 +132,20 @@ pub struct Retention {
     pub at_most: u32,
 }
 
+impl Retention {
+    /// How many rows of history one call takes at most.
+    pub(super) fn history(&self) -> u64 {
+        u64::from(self.at_most).saturating_mul(20)
+    }
+}
+
 /// What was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {
     /// Escalations, with their history.
     pub escalations: u64,
+    /// Rows of history. An escalation whose history is longer than one call may take goes in a later one.
+    pub history: u64,
     /// Conversations that no escalation is about any more.
     pub conversations: u64,
     /// Tombstones of incidents.
@@ -152,5 +161,6 @@ impl Pruned {
         [self.escalations, self.resolutions, self.links]
             .iter()
             .any(|count| *count >= u64::from(retention.at_most))
+            || self.history >= retention.history()
     }
 }

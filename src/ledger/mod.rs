@@ -27,6 +27,7 @@ pub use inspected::Inspected;
 pub use listing::{Cursor, Filter, Known, Pruned, Retention, State};
 pub use postgres::{InspectedServer, Postgres};
 pub use record::{CobrowseRecord, LinkChange, Record, Recorded, Then};
+pub use rules::is_told;
 pub use sqlite::Sqlite;
 pub use watched::Watched;
 

@@ -325,6 +325,7 @@ impl<'a> Attempt<'a> {
             | Update::OfferRunning
             | Update::OfferOurs { .. }
             | Update::ForgetSession
+            | Update::ForgetUnattached
             | Update::MediaAbsent(_)
             | Update::NoteAbsent(_) => None,
         };

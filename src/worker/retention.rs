@@ -112,6 +112,7 @@ fn next(bite: &Result<Pruned, Error>, retention: &Retention) -> Next {
 
 fn sum(one: Pruned, other: Pruned) -> Pruned {
     Pruned {
+        history: one.history + other.history,
         escalations: one.escalations + other.escalations,
         conversations: one.conversations + other.conversations,
         resolutions: one.resolutions + other.resolutions,

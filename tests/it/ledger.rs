@@ -105,6 +105,7 @@ macro_rules! suite {
                 a_conversation_that_others_still_tell_of_is_kept
                 a_link_is_forgotten_before_its_escalation
                 not_more_is_forgotten_in_one_call_than_was_asked_for
+                a_history_longer_than_one_call_may_take_goes_bit_by_bit
             }
         }
     };

@@ -477,4 +477,5 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
     );
 }
 
+mod giving_up;
 mod world;

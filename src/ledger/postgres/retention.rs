@@ -11,9 +11,11 @@ pub(super) async fn prune(link: &Link, retention: Retention) -> Result<Pruned, E
     let mut pruned = Pruned::default();
     for state in State::ALL {
         let left = u64::from(retention.at_most).saturating_sub(pruned.escalations);
-        let (escalations, conversations) = forget(link, &retention, state, left).await?;
-        pruned.escalations += escalations;
-        pruned.conversations += conversations;
+        let history_left = retention.history().saturating_sub(pruned.history);
+        let forgotten = forget(link, &retention, state, left, history_left).await?;
+        pruned.escalations += forgotten.escalations;
+        pruned.history += forgotten.history;
+        pruned.conversations += forgotten.conversations;
     }
     let at_most = i64::from(retention.at_most);
     let age = millis(retention.escalations);
@@ -37,9 +39,12 @@ async fn forget(
     retention: &Retention,
     state: State,
     left: u64,
-) -> Result<(u64, u64), Error> {
+    history_left: u64,
+) -> Result<Pruned, Error> {
     let (state, age) = (state.as_str(), millis(retention.escalations));
     let left = i64::try_from(left).unwrap_or(i64::MAX);
+    // Most have a short history, and some a very long one, of a day in which a vendor was away.
+    let history_left = i64::try_from(history_left).unwrap_or(i64::MAX);
     let looking = link.all(sql::FORGETTABLE, [&state, &age, &left]);
     let rows = link.begin(looking).await?;
     let keys = texts(&rows)?;
@@ -48,15 +53,20 @@ async fn forget(
     let conversations: Vec<String> = conversations.into_iter().flatten().collect();
     let locking = async {
         tokio::try_join!(biased;
-            link.execute(sql::FORGET_HISTORY, [&keys]),
+            link.execute(sql::FORGET_HISTORY, [&keys, &history_left]),
             link.execute(sql::FORGET, [&keys]),
             link.all(sql::LOCK_CONVERSATIONS, [&conversations]),
         )
     };
-    let (_, escalations, locked) = locking.await?;
+    let (history, escalations, locked) = locking.await?;
     let locked = texts(&locked)?;
     let forgetting = link.execute(sql::FORGET_CONVERSATIONS, [&locked]);
-    Ok((escalations, link.commit(forgetting).await?))
+    Ok(Pruned {
+        escalations,
+        history,
+        conversations: link.commit(forgetting).await?,
+        ..Pruned::default()
+    })
 }
 
 fn texts(rows: &[Row]) -> Result<Vec<String>, Error> {

@@ -162,8 +162,12 @@ pub(super) const FORGETTABLE: &str = concat!(
     now_once!(),
     " - $2 ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED"
 );
-pub(super) const FORGET_HISTORY: &str = "DELETE FROM history WHERE key = ANY($1)";
-pub(super) const FORGET: &str = "DELETE FROM escalations WHERE key = ANY($1)";
+pub(super) const FORGET_HISTORY: &str = "DELETE FROM history h USING
+       (SELECT key, seq FROM history WHERE key = ANY($1) ORDER BY key, seq LIMIT $2) old
+     WHERE h.key = old.key AND h.seq = old.seq";
+/// Those whose history is gone, and with them what conversations they were about.
+pub(super) const FORGET: &str = "DELETE FROM escalations e WHERE key = ANY($1)
+       AND NOT EXISTS (SELECT 1 FROM history h WHERE h.key = e.key)";
 /// Before it is looked at whether anybody still tells of them, which they must not begin to do meanwhile.
 pub(super) const LOCK_CONVERSATIONS: &str = "SELECT conversation_id FROM conversations WHERE conversation_id = ANY($1) FOR UPDATE SKIP LOCKED";
 pub(super) const FORGET_CONVERSATIONS: &str = concat!(

@@ -16,15 +16,20 @@ pub(super) const RESOLUTIONS: &str = "DELETE FROM resolutions WHERE incident_id 
 pub(super) const LINKS: &str = "UPDATE conversations SET link = NULL WHERE conversation_id IN
        (SELECT conversation_id FROM conversations WHERE link IS NOT NULL AND used_at < ?1 LIMIT ?2)";
 
+pub(super) const HISTORY: &str = "DELETE FROM history WHERE key = ?1 AND seq IN
+       (SELECT seq FROM history WHERE key = ?1 ORDER BY seq LIMIT ?2)";
+
 pub(super) fn prune(t: &Transaction<'_>, retention: &Retention) -> Result<Pruned, Error> {
     let now = now_ms();
     let before = now.saturating_sub(millis(retention.escalations));
     let mut pruned = Pruned::default();
     for state in crate::ledger::State::ALL {
         let left = u64::from(retention.at_most).saturating_sub(pruned.escalations);
-        let (escalations, conversations) = forget(t, state.as_str(), before, left)?;
-        pruned.escalations += escalations;
-        pruned.conversations += conversations;
+        let rows = retention.history().saturating_sub(pruned.history);
+        let forgotten = forget(t, state.as_str(), before, left, rows)?;
+        pruned.escalations += forgotten.escalations;
+        pruned.history += forgotten.history;
+        pruned.conversations += forgotten.conversations;
     }
     let execute = |sql: &str, before: i64| {
         t.prepare_cached(sql)
@@ -37,7 +42,15 @@ pub(super) fn prune(t: &Transaction<'_>, retention: &Retention) -> Result<Pruned
     Ok(pruned)
 }
 
-fn forget(t: &Transaction<'_>, state: &str, before: i64, left: u64) -> Result<(u64, u64), Error> {
+/// Most have a short history, and some a very long one, of a day in which a vendor was away: what one call takes is
+/// bounded by both.
+fn forget(
+    t: &Transaction<'_>,
+    state: &str,
+    before: i64,
+    left: u64,
+    mut history_left: u64,
+) -> Result<Pruned, Error> {
     let left = i64::try_from(left).unwrap_or(i64::MAX);
     let rows: Vec<(String, Option<String>)> = t
         .prepare_cached(FORGETTABLE)
@@ -49,23 +62,28 @@ fn forget(t: &Transaction<'_>, state: &str, before: i64, left: u64) -> Result<(u
     let delete = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
         t.prepare_cached(sql)
             .and_then(|mut s| s.execute(values))
+            .map(|count| u64::try_from(count).unwrap_or(0))
             .map_err(unavailable)
     };
-    let mut conversations = 0;
-    for (key, _) in &rows {
-        delete("DELETE FROM history WHERE key = ?1", &[key])?;
-        delete("DELETE FROM escalations WHERE key = ?1", &[key])?;
-    }
-    for conversation in rows
-        .iter()
-        .filter_map(|(_, conversation)| conversation.as_deref())
-    {
-        conversations += delete(
+    let mut forgotten = Pruned::default();
+    for (key, conversation) in &rows {
+        let limit = i64::try_from(history_left).unwrap_or(i64::MAX);
+        let lines = delete(HISTORY, &[key, &limit])?;
+        forgotten.history += lines;
+        history_left -= lines.min(history_left);
+        if history_left == 0 {
+            // There may be more of it. Its escalation goes when that is gone.
+            break;
+        }
+        forgotten.escalations += delete("DELETE FROM escalations WHERE key = ?1", &[key])?;
+        let Some(conversation) = conversation else {
+            continue;
+        };
+        forgotten.conversations += delete(
             "DELETE FROM conversations WHERE conversation_id = ?1 AND lease_until < ?2
                AND NOT EXISTS (SELECT 1 FROM escalations WHERE conversation_id = ?1)",
-            &[&conversation, &now_ms()],
+            &[conversation, &now_ms()],
         )?;
     }
-    let count = |n: usize| u64::try_from(n).unwrap_or(0);
-    Ok((count(rows.len()), count(conversations)))
+    Ok(forgotten)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, CLAIM_LOST, Ended, Stopped};
-use crate::escalation::{Code, Cost, End, EntryKind, Setback, Step, Wait};
-use crate::ledger::Error;
+use crate::escalation::{Code, Cost, End, Entry, EntryKind, GaveUp, Setback, Step, Wait};
+use crate::ledger::{Error, is_told};
 use crate::pacing::jittered;
 use crate::worker::schedule::Next;
 
@@ -98,11 +98,14 @@ impl Attempt<'_> {
                 self.story.code = Some(setback.code);
                 self.story.reason = Some(setback.reason);
                 self.progress.not_before = Timestamp::now().checked_add(delay).ok();
-                self.note(
-                    EntryKind::Later,
-                    None,
-                    format!("again in {:.1} s", delay.as_secs_f64()),
-                );
+                let news = self.history.iter().any(Entry::told_even_of_many);
+                if news || is_told(self.held.epoch) {
+                    let what = format!("again in {:.1} s", delay.as_secs_f64());
+                    self.note(EntryKind::Later, None, what);
+                } else {
+                    // A wait like the many before it: what was read and found wanting is no news either.
+                    self.history.clear();
+                }
                 Some(match self.release().await {
                     Ok(()) => Ended::Later(delay),
                     Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
@@ -118,9 +121,28 @@ impl Attempt<'_> {
                 } else {
                     setback.reason
                 };
-                Some(self.die(step, setback.code, reason).await)
+                let code = setback.code;
+                if exhausted && self.is_in_doubt() {
+                    // Dead is said of what is known. Nothing is sent any more, and it is looked at what was.
+                    self.progress.gave_up = Some(GaveUp { code, reason });
+                    return None;
+                }
+                Some(self.die(step, code, reason).await)
             }
         }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        let cobrowse = self.conversation.as_ref().map(|(_, cobrowse)| cobrowse);
+        self.progress.note.in_doubt()
+            || cobrowse.is_some_and(|c| c.session.in_doubt() || c.media.in_doubt())
+    }
+
+    /// The end could not be written, since a claim is gone: it has not ended. What is ours still is given back.
+    async fn not_ended(&mut self) -> Ended {
+        self.history.retain(|line| line.kind != EntryKind::Ended);
+        let _ = self.release().await;
+        self.in_other_hands(CLAIM_LOST)
     }
 
     pub(super) async fn finish(&mut self, end: End) -> Ended {
@@ -135,8 +157,11 @@ impl Attempt<'_> {
                 self.story.outcome = outcome;
                 Ended::Over
             }
-            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error).await,
+            Err(Error::Fenced) => self.not_ended().await,
+            Err(error) => {
+                self.history.retain(|line| line.kind != EntryKind::Ended);
+                self.ledger_away(&error).await
+            }
         }
     }
 
@@ -160,8 +185,11 @@ impl Attempt<'_> {
                 self.story.reason = Some(reason.clone());
                 Ended::Dead { code, reason }
             }
-            Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error).await,
+            Err(Error::Fenced) => self.not_ended().await,
+            Err(error) => {
+                self.history.retain(|line| line.kind != EntryKind::Ended);
+                self.ledger_away(&error).await
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use escalator::escalation::{
-    Agent, AgentId, Code, Context, Entry, Intent, Key, NoteId, Offer, Progress, Step, Trigger,
-    Write,
+    Agent, AgentId, Code, Context, Entry, GaveUp, Intent, Key, NoteId, Offer, Progress, Step,
+    Trigger, Write,
 };
 use escalator::ledger::{ClaimRequest, Ledger, Record, Then};
 
@@ -29,6 +29,10 @@ fn full() -> Progress {
         }),
         setbacks: 4,
         not_before: None,
+        gave_up: Some(GaveUp {
+            code: Code::GenesysUnavailable,
+            reason: "the last attempt failed".to_owned(),
+        }),
         held_up_at: None,
         note: Write::Intended(Intent {
             epoch: 5,

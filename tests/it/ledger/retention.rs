@@ -144,3 +144,27 @@ pub(super) async fn not_more_is_forgotten_in_one_call_than_was_asked_for(ledger:
     assert!(pruned.escalations <= 2, "{pruned:?}");
     assert!(pruned.is_full(&few));
 }
+
+pub(super) async fn a_history_longer_than_one_call_may_take_goes_bit_by_bit(
+    ledger: Arc<dyn Ledger>,
+) {
+    let incident = incident();
+    let held = granted(&*ledger, first(&incident)).await.held;
+    for _ in 0..70 {
+        let told = record(&held, Then::Continue);
+        ledger.record(told).await.unwrap();
+    }
+    let end = Then::End {
+        end: End::Done,
+        conversation: None,
+    };
+    ledger.record(record(&held, end)).await.unwrap();
+    let few = Retention { at_most: 2, ..ALL };
+    let pruned = forget(&*ledger, few).await;
+    assert_eq!((pruned.escalations, pruned.history), (0, 40), "{pruned:?}");
+    assert!(pruned.is_full(&few), "there is more to forget");
+    assert!(is_known(&*ledger, &incident).await);
+    assert_eq!(forget(&*ledger, few).await.escalations, 1);
+    assert!(!is_known(&*ledger, &incident).await);
+    assert!(ledger.history(&held.key).await.unwrap().is_empty());
+}

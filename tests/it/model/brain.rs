@@ -153,6 +153,7 @@ fn decide(question: Question) -> Answer {
                     real::Offer::Ours { session, .. } => Offer::Ours(number(session)),
                     real::Offer::Running => Offer::Running,
                 }),
+                gave_up: progress.gave_up.is_some(),
                 note: back(&question.progress.note, &progress.note, |_, _| ()),
             },
             cobrowse: match (question.claimed, &claimed) {
@@ -253,6 +254,10 @@ fn progress(progress: Progress) -> real::Progress {
                 started_at: at(-100),
             },
             Offer::Running => real::Offer::Running,
+        }),
+        gave_up: progress.gave_up.then(|| real::GaveUp {
+            code: real::Code::GenesysUnavailable,
+            reason: "the attempts are spent".to_owned(),
         }),
         note: write(progress.note, |()| {
             (at(-100), real::NoteId::parse("n-1").unwrap())

@@ -191,10 +191,9 @@ impl Model {
         }
         worker.attempts += u8::from(self.attempts_max > 0);
         if self.attempts_max > 0 && worker.attempts >= self.attempts_max {
-            self.finish(heard, w, End::Dead, out);
-        } else {
-            self.set_back(heard, w, "gets no usable answer", out);
+            worker.progress.gave_up = true;
         }
+        self.set_back(heard, w, "gets no usable answer", out);
     }
 
     fn success(&self, mut next: State, w: usize, kind: Kind, session: u8, out: &mut Moves) {

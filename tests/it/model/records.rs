@@ -2,7 +2,7 @@
 
 use super::procedure::{Model, Moves, push};
 use super::world::{End, Intent, Kind, Lease, Phase, Progress, State, WORKERS, Worker, Write};
-use escalator::escalation::invariant::{self, Invariant, Violation};
+use escalator::escalation::invariant::{self, Invariant, Verdict, Violation};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
@@ -130,6 +130,8 @@ impl Model {
 
     pub(super) fn end(&self, next: State, w: usize, end: End, what: &'static str, out: &mut Moves) {
         let key = usize::from(next.workers[w].key);
+        let mut next = next;
+        next.check(nothing_in_doubt(&next.workers[w], end));
         self.recording(next, w, Then::End(end), what, out, |ended| {
             ended.disown(w);
             ended.workers[w] = Worker::default();
@@ -248,4 +250,19 @@ impl Worker {
         self.progress.asked = self.asked_before;
         self.unsent = false;
     }
+}
+
+/// Dead is said of what is known: not while a write that can be looked for may have taken effect.
+fn nothing_in_doubt(worker: &Worker, end: End) -> Verdict {
+    let note = matches!(worker.progress.note, Write::Intended(_));
+    let media = worker.conversation.is_some()
+        && worker.progress.offer.is_none()
+        && matches!(worker.cobrowse.media, Write::Intended(_));
+    if end == End::Dead && (note || media) {
+        return Err(Violation {
+            invariant: Invariant::DocumentedEdges,
+            detail: "an escalation died while a write of it was in doubt",
+        });
+    }
+    Ok(())
 }

@@ -59,6 +59,7 @@ pub(super) struct Progress {
     pub(super) agent: bool,
     pub(super) asked: bool,
     pub(super) offer: Option<Offer>,
+    pub(super) gave_up: bool,
     pub(super) note: Write<()>,
 }
 

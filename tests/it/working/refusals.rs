@@ -163,3 +163,25 @@ async fn an_escalation_that_grows_too_old_while_the_vendor_is_away_has_expired()
     assert_eq!(asked_genesys(&world), 0);
     assert!(world.simulator.effects().notes.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_attempt_is_looked_behind_before_anything_is_given_up() {
+    let world = World::new().await;
+    let program = world
+        .start("serve", &[("ESCALATION_MAX_ATTEMPTS", "1")])
+        .await;
+    next(&world, Operation::GenesysAttachMedia, What::LoseAnswer);
+    next(&world, Operation::PagerdutyCreateNote, What::LoseAnswer);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "done").await;
+    assert_once(&world.simulator.effects(), std::slice::from_ref(&case));
+    assert!(world.dead_letters().await.is_empty());
+
+    next(&world, Operation::PagerdutyCreateNote, What::Drop);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    dead(&world, &program, &case, "pagerduty_unavailable", 1).await;
+    let notes = world.simulator.effects();
+    assert!(notes.notes_of(&case.incident).is_empty());
+}
