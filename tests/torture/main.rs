@@ -7,6 +7,7 @@
 //! - `TORTURE_SEED=…`: the pairs that this seed draws; without it a new one, which is printed
 //! - `TORTURE_PAIRS=400`: how many pairs
 //! - `TORTURE_LANES=16`: how many runs at once
+//! - `TORTURE_LEDGER=postgres` or `sqlite`: on that ledger alone
 //! - `TORTURE_PARTS=crashes` or `scale`: without it both, and only then are the results written
 
 #![allow(
@@ -100,7 +101,7 @@ async fn main() {
     }
     println!("{:.0} s in all", began.elapsed().as_secs_f64());
     if scale && crashes {
-        let ledgers: Vec<_> = databases.iter().map(Database::name).collect();
+        let ledgers: Vec<_> = databases.iter().map(|one| one.name()).collect();
         let text = RESULTS
             .replace("VERSION", env!("CARGO_PKG_VERSION"))
             .replace("RABBITMQ", &broker_version().await)
@@ -137,11 +138,11 @@ async fn crash_everywhere(databases: &[Database]) -> (String, String) {
     let mut running = JoinSet::new();
     for database in databases {
         for scenario in Scenario::ALL {
-            let whole = Arc::clone(&suite).series(database.clone(), scenario, Script::none(), 4);
+            let whole = Arc::clone(&suite).series(*database, scenario, Script::none(), 4);
             running.spawn(whole);
         }
         for fault in Script::all() {
-            running.spawn(Arc::clone(&suite).series(database.clone(), Scenario::Single, fault, 2));
+            running.spawn(Arc::clone(&suite).series(*database, Scenario::Single, fault, 2));
         }
     }
     running.join_all().await;

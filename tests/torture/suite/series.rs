@@ -87,7 +87,7 @@ impl Suite {
         strands: u64,
     ) {
         let spec = |crashes: Vec<String>| Spec {
-            database: database.clone(),
+            database,
             scenario,
             fault: fault.clone(),
             crashes,
@@ -97,7 +97,12 @@ impl Suite {
             None => 1,
             Some(call) => match dry.first_of(call) {
                 Some(from) => from,
-                None => panic!("{}: the call was never made", spec(Vec::new()).name()),
+                None => {
+                    let problem = Report::failed(spec(Vec::new()), "the call was never made");
+                    println!("{}: the call was never made", problem.spec.name());
+                    self.reports.lock().await.push(problem);
+                    return;
+                }
             },
         };
         let mut running = JoinSet::new();
@@ -175,7 +180,7 @@ impl Suite {
         let mut running = JoinSet::new();
         for _ in 0..count {
             let spec = Spec {
-                database: databases[draw.random_range(0..databases.len())].clone(),
+                database: databases[draw.random_range(0..databases.len())],
                 scenario: Scenario::ALL[draw.random_range(0..Scenario::ALL.len())],
                 fault: faults[draw.random_range(0..faults.len())].clone(),
                 crashes: vec![
