@@ -25,7 +25,15 @@ async fn of_fifty_claims_over_four_processes_one_is_granted_for_each_key() {
     let claims = at_once(400, |number| {
         let ledger = ledgers[number % 4].clone();
         let request = first(&incidents[number / 50]);
-        async move { ledger.claim(request).await.unwrap() }
+        async move {
+            // A hundred at each of the four are more than a slow machine answers before their time is up.
+            loop {
+                match ledger.claim(request.clone()).await {
+                    Err(Error::Unavailable(_)) => {}
+                    answered => return answered.unwrap(),
+                }
+            }
+        }
     })
     .await;
     for fifty in claims.chunks(50) {
