@@ -79,6 +79,10 @@ pub struct Progress {
     /// write is found out before the escalation dies. Taken back if it took effect after all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave_up: Option<GaveUp>,
+    /// How many of its leases had ended without being given back when a worker last gave it back in order. Only those
+    /// that ended after that, one after the other, speak against it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub takeovers_before: u32,
     /// At which step it last could not go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_up_at: Option<Step>,
@@ -88,6 +92,14 @@ pub struct Progress {
     /// The write of the note.
     #[serde(default)]
     pub note: Write<NoteId>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why nothing is sent any more.

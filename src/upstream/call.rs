@@ -78,6 +78,19 @@ impl Operation {
         }
     }
 
+    /// Whether it is one of those that must take effect once.
+    pub(super) fn writes(self) -> bool {
+        match self {
+            Self::CreateSession | Self::AttachMedia | Self::WriteNote => true,
+            Self::Token
+            | Self::ReadConversation
+            | Self::ReadAlerts
+            | Self::ReadNotes
+            | Self::ReadAbilities
+            | Self::ReadSubscriptions => false,
+        }
+    }
+
     /// What its failure without an answer costs.
     fn cost(self) -> Cost {
         match self {

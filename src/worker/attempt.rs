@@ -26,7 +26,8 @@ use crate::telemetry::{Settled, StepFinished};
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
 const CLAIM_LOST: Duration = Duration::from_secs(3);
 
-/// More leases than this that ended without being given back, and the message is taken for what ends its workers. The
+/// More leases than this in a row that ended without being given back, and the message is taken for what ends its workers.
+/// In a row, for a claim whose answer was lost on the way (a slow database) leaves such a lease too, and nobody ended. The
 /// broker's own count does not see it: a message whose claim is still held goes on as a new copy.
 const TAKEOVERS_MAX: u32 = 10;
 /// A message that comes this much before its time has come in time; the broker's clock is another one.
@@ -257,10 +258,12 @@ impl<'a> Attempt<'a> {
 
     /// What keeps this escalation from being worked on at all, now that it is ours.
     async fn before_anything(&mut self) -> Option<Ended> {
-        if self.takeovers > TAKEOVERS_MAX {
+        let in_a_row = self
+            .takeovers
+            .saturating_sub(self.progress.takeovers_before);
+        if in_a_row > TAKEOVERS_MAX {
             let reason = format!(
-                "{} workers ended while they worked on it: it may be what ends them",
-                self.takeovers
+                "{in_a_row} workers in a row ended while they worked on it: it may be what ends them"
             );
             return Some(self.die(Step::Context, Code::Internal, reason).await);
         }

@@ -53,6 +53,11 @@ impl Lease {
         self.shared.lock().conversation = Some(conversation);
     }
 
+    /// No more renewals: the claim is given back. One that came after that would be refused, as if somebody had taken over.
+    pub(super) fn rest(&self) {
+        self.renewal.abort();
+    }
+
     /// Cancelled when the claim is lost: a newer one exists, or it could not be renewed in time.
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.shared.lost
@@ -75,7 +80,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.renewal.abort();
+        self.rest();
     }
 }
 

@@ -60,6 +60,7 @@ macro_rules! suite {
                 a_conversation_whose_lease_ended_goes_to_the_next
                 a_conversation_given_back_with_a_record_is_free_at_once
                 a_conversation_given_back_at_the_end_is_free_at_once
+                a_conversation_that_its_holder_does_not_know_of_is_free_with_the_escalation
                 only_who_holds_the_escalation_gets_its_conversation
                 an_old_epoch_of_the_conversation_undoes_the_whole_record
                 an_old_epoch_of_the_conversation_cannot_be_given_back

@@ -7,6 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
 
 use super::Error;
 use super::link::{Link, silent};
@@ -16,10 +17,11 @@ use super::target::Target;
 /// with 64 writers: twice what eight bring, and four fifths of what thirty-two do. Six processes fit into PostgreSQL's
 /// default of a hundred.
 const CONNECTIONS: usize = 16;
-/// How long an operation may wait for a connection, and then work on it. Both together are shorter than a third of the
-/// default lease; see the limits of a session.
+/// How long an operation may wait until a connection is free, and then work on it; and how long it may take in all, with
+/// a new connection that had to be made. That is shorter than a third of the default lease; see the limits of a session.
 const LENT_WITHIN: Duration = Duration::from_secs(3);
 const DONE_WITHIN: Duration = Duration::from_secs(5);
+const WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) struct Pool {
     target: Target,
@@ -56,7 +58,11 @@ impl Pool {
         &self,
         work: impl for<'a> FnOnce(&'a Link) -> Work<'a, T>,
     ) -> Result<T, Error> {
-        let lent = self.lend().await?;
+        let until = Instant::now() + WITHIN;
+        let lent = match timeout_at(until, self.lend()).await {
+            Ok(lent) => lent?,
+            Err(_) => return Err(silent(WITHIN)),
+        };
         let working = async {
             let result = work(&lent.link).await;
             // What is known to be refused leaves the connection as good as before; after any other error nobody knows.
@@ -66,7 +72,8 @@ impl Pool {
             }
             result
         };
-        let result = match tokio::time::timeout(DONE_WITHIN, working).await {
+        let done = until.min(Instant::now() + DONE_WITHIN);
+        let result = match timeout_at(done, working).await {
             Ok(result) => result,
             Err(_) => Err(silent(DONE_WITHIN)),
         };

@@ -50,11 +50,15 @@ pub(super) async fn write(link: &Link, record: Record) -> Result<Recorded, Error
         }
     };
     let released = async {
-        match released {
-            None => Ok(1),
-            Some(held) => {
+        match (released, &record.then) {
+            (Some(held), _) => {
                 let (id, epoch) = (held.conversation.as_str(), number(held.epoch));
                 link.execute(sql::RELEASE_CONVERSATION, [&id, &epoch]).await
+            }
+            (None, Then::Continue) => Ok(1),
+            (None, Then::Release { .. } | Then::End { .. }) => {
+                let freed = link.execute(sql::RELEASE_ITS_CONVERSATION, [&key]).await;
+                freed.map(|_| 1)
             }
         }
     };

@@ -106,6 +106,10 @@ pub(super) const COBROWSE: &str =
 pub(super) const COBROWSE_AND_LINK: &str =
     "UPDATE conversations SET cobrowse = $3, link = $4 WHERE conversation_id = $1 AND epoch = $2";
 pub(super) const RELEASE_CONVERSATION: &str = "UPDATE conversations SET holder = NULL, lease_until = 0 WHERE conversation_id = $1 AND epoch = $2";
+/// The one that is held on behalf of this escalation, by somebody who may not even know.
+pub(super) const RELEASE_ITS_CONVERSATION: &str =
+    "UPDATE conversations SET holder = NULL, lease_until = 0
+     WHERE conversation_id = (SELECT conversation_id FROM escalations WHERE key = $1) AND holder = $1";
 /// Safe for whoever has locked the escalation: nobody else counts at the same time.
 pub(super) const TELL: &str = "INSERT INTO history (key, seq, entries)
      SELECT $1, coalesce(max(seq), 0) + 1, $2 FROM history WHERE key = $1";
@@ -190,7 +194,7 @@ pub(super) const FORGET_LINKS: &str =
     "UPDATE conversations SET link = NULL WHERE conversation_id = ANY($1)";
 
 /// All of them.
-pub(super) const ALL: [&str; 37] = [
+pub(super) const ALL: [&str; 38] = [
     ROW,
     NEWEST_ROW,
     NOW_AND_RESOLVED,
@@ -209,6 +213,7 @@ pub(super) const ALL: [&str; 37] = [
     COBROWSE,
     COBROWSE_AND_LINK,
     RELEASE_CONVERSATION,
+    RELEASE_ITS_CONVERSATION,
     TELL,
     RENEW,
     RENEW_CONVERSATION,

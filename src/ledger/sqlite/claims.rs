@@ -14,8 +14,7 @@ use crate::ledger::{
 
 pub(super) const ROW: &str = "SELECT state, epoch, owner, lease_until, attempts, takeovers, accepted_at, occurred_at, progress, ending
      FROM escalations WHERE key = ?1";
-pub(super) const NEWEST: &str =
-    "SELECT key FROM escalations WHERE incident_id = ?1 ORDER BY occurred_at DESC LIMIT 1";
+pub(super) const NEWEST: &str = "SELECT key FROM escalations WHERE incident_id = ?1 ORDER BY occurred_at DESC, key DESC LIMIT 1";
 pub(super) const EARLIER: &str = "SELECT key FROM escalations
      WHERE incident_id = ?1 AND occurred_at <= ?2 AND key <> ?3 AND state = 'open'
        AND (lease_until > ?4 OR accepted_at > ?5)

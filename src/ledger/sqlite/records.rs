@@ -64,6 +64,13 @@ pub(super) fn write(t: &Transaction<'_>, record: &Record) -> Result<Recorded, Er
                 number(conversation.epoch)
             ],
         )?;
+    } else if !matches!(record.then, Then::Continue) {
+        t.prepare_cached(
+            "UPDATE conversations SET holder = NULL, lease_until = 0
+             WHERE conversation_id = (SELECT conversation_id FROM escalations WHERE key = ?1) AND holder = ?1",
+        )
+        .and_then(|mut s| s.execute([key]))
+        .map_err(unavailable)?;
     }
     tell(t, &held.key, &record.history)?;
     Ok(Recorded {

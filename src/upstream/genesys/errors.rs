@@ -78,6 +78,8 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
         }
         StatusCode::CONFLICT => CallError::Conflict(reason),
         StatusCode::REQUEST_TIMEOUT => unknown(reason),
+        // Nobody promises that what answers so has not done it first; `303` even says that it has.
+        status if status.is_redirection() && operation.writes() => unknown(reason),
         status if status.is_redirection() => set_up(Code::GenesysRouteUnknown),
         status if status.is_client_error() => refused(Code::GenesysRefused),
         _ => unknown(reason),

@@ -53,6 +53,8 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
         StatusCode::NOT_FOUND => refused(Code::IncidentUnknown),
         StatusCode::CONFLICT => CallError::Conflict(reason),
         StatusCode::REQUEST_TIMEOUT => unknown(reason),
+        // Nobody promises that what answers so has not done it first; `303` even says that it has.
+        status if status.is_redirection() && operation.writes() => unknown(reason),
         status if status.is_redirection() => set_up(Code::PagerdutyRefused),
         status if status.is_client_error() => refused(Code::PagerdutyRefused),
         _ => unknown(reason),
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_the_server_s_own_trouble_leaves_the_outcome_open() {
-        for status in [408, 500, 502, 503, 504] {
+        for status in [302, 303, 307, 408, 500, 502, 503, 504] {
             assert!(failure(Operation::WriteNote, &reply(status, "")).may_have_taken_effect());
         }
         for status in [400, 401, 402, 403, 404, 413, 429] {

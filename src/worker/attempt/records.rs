@@ -157,12 +157,15 @@ impl Attempt<'_> {
 
     pub(in crate::worker) async fn release(&mut self) -> Result<(), Error> {
         self.take_back_unsent();
+        self.lease.rest();
+        self.progress.takeovers_before = self.takeovers;
         let conversation = self.conversation.as_ref().map(|(held, _)| held.clone());
         let released = self.record(Then::Release { conversation }).await;
         if matches!(released, Err(Error::Fenced)) && self.conversation.take().is_some() {
             // Perhaps only the conversation is in other hands. What was learned under a claim that is gone is not
             // recorded, but nobody need wait for our own claim to end.
             self.progress = self.durable.progress.clone();
+            self.progress.takeovers_before = self.takeovers;
             return self.record(Then::Release { conversation: None }).await;
         }
         released
@@ -170,6 +173,7 @@ impl Attempt<'_> {
 
     pub(in crate::worker) async fn end(&mut self, end: End) -> Result<(), Error> {
         self.take_back_unsent();
+        self.lease.rest();
         let conversation = self.conversation.as_ref().map(|(held, _)| held.clone());
         self.record(Then::End { end, conversation }).await
     }

@@ -100,6 +100,36 @@ pub(super) async fn a_conversation_given_back_at_the_end_is_free_at_once(ledger:
     .await;
 }
 
+/// The answer to its claim was lost: whoever holds it does not know, and still gives it back.
+pub(super) async fn a_conversation_that_its_holder_does_not_know_of_is_free_with_the_escalation(
+    ledger: Arc<dyn Ledger>,
+) {
+    for then in [
+        Then::Release { conversation: None },
+        Then::End {
+            end: End::Done,
+            conversation: None,
+        },
+    ] {
+        let conversation = conversation();
+        let (one, other) = (somebody(&*ledger).await, somebody(&*ledger).await);
+        let (part, _) = conversation_granted(&*ledger, &one, &conversation, LONG).await;
+        ledger.record(record(&one, Then::Continue)).await.unwrap();
+        is_held(&*ledger, &other, conversation.as_str(), LONG).await;
+        ledger.record(record(&one, then.clone())).await.unwrap();
+        let (next, _) = conversation_granted(&*ledger, &other, &conversation, LONG).await;
+        assert!(next.epoch > part.epoch);
+        // What ends later, and has not held it for long, frees nobody else's.
+        let third = somebody(&*ledger).await;
+        is_held(&*ledger, &third, conversation.as_str(), LONG).await;
+        let claim = wants(&third, &conversation, LONG);
+        ledger.claim_conversation(claim).await.unwrap();
+        ledger.record(record(&third, then)).await.unwrap();
+        let fourth = somebody(&*ledger).await;
+        is_held(&*ledger, &fourth, conversation.as_str(), LONG).await;
+    }
+}
+
 async fn given_back(
     ledger: &dyn Ledger,
     then: impl Fn(Option<escalator::ledger::HeldConversation>) -> Then,

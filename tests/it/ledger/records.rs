@@ -33,6 +33,7 @@ fn full() -> Progress {
             code: Code::GenesysUnavailable,
             reason: "the last attempt failed".to_owned(),
         }),
+        takeovers_before: 3,
         held_up_at: None,
         note: Write::Intended(Intent {
             epoch: 5,

@@ -9,7 +9,7 @@ use rusqlite::params;
 use super::{
     always, attempts, count, dead, ended, gaps, letter, next, parked, requests, trigger, triggered,
 };
-use crate::support::world::{World, assert_once};
+use crate::support::world::{Case, World, assert_once};
 
 fn patience(status: u16, seconds: &str) -> What {
     What::Status {
@@ -165,14 +165,7 @@ async fn what_ends_one_worker_after_the_other_is_a_dead_letter() {
     let world = World::new().await;
     let program = world.start("serve", &[]).await;
     let case = world.case();
-    let now = jiff::Timestamp::now().as_millisecond();
-    let key = format!("{}/0", case.incident);
-    let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
-    let row = "INSERT INTO escalations (key, incident_id, state, epoch, owner, lease_until, takeovers, accepted_at, occurred_at, created_at, progress)
-               VALUES (?1, ?2, 'open', 11, 'a worker that is gone', 0, 10, ?3, ?3, ?3, '{}')";
-    ledger
-        .execute(row, params![key, case.incident, now])
-        .unwrap();
+    ten_workers_ended_with(&world, &case, "{}");
     trigger(&world, &program, &case).await;
     ended(&program, &case, "dead").await;
     let letter = letter(&world).await;
@@ -181,6 +174,39 @@ async fn what_ends_one_worker_after_the_other_is_a_dead_letter() {
         letter["reason"].as_str().unwrap().contains("11 workers"),
         "{letter}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_those_count_that_ended_after_it_was_last_given_back() {
+    let world = World::new().await;
+    let program = world.start("serve", &[]).await;
+    let case = world.case();
+    ten_workers_ended_with(&world, &case, r#"{"takeovers_before":1}"#);
+    next(&world, Operation::GenesysCreateSession, patience(429, "5"));
+    trigger(&world, &program, &case).await;
+    parked(&program, &case, "genesys_throttled").await;
+    let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
+    let before: u32 = ledger
+        .query_row(
+            "SELECT progress ->> 'takeovers_before' FROM escalations",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(before, 11, "given back in order, it starts anew");
+    ended(&program, &case, "done").await;
+}
+
+/// A row that ten claims had, none of which was given back, and an eleventh.
+fn ten_workers_ended_with(world: &World, case: &Case, progress: &str) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let key = format!("{}/0", case.incident);
+    let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
+    let row = "INSERT INTO escalations (key, incident_id, state, epoch, owner, lease_until, takeovers, accepted_at, occurred_at, created_at, progress)
+               VALUES (?1, ?2, 'open', 11, 'a worker that is gone', 0, 10, ?3, ?3, ?3, ?4)";
+    ledger
+        .execute(row, params![key, case.incident, now, progress])
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
