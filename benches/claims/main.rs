@@ -147,6 +147,7 @@ async fn cycle(ledger: &dyn Ledger, name: &str) {
         absent_at: None,
     };
     let intend = IntendSession {
+        contract: escalator::escalation::Contract::Sessions,
         intent: intent.clone(),
         progress: Progress::default(),
         attempts: 0,

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use escalator::escalation::{
-    Cobrowse, ConversationId, Entry, IncidentId, Key, Progress, SessionId, SessionLink, Write,
+    Cobrowse, ConversationId, Entry, Finding, IncidentId, Key, Progress, SessionId, SessionLink,
+    Write,
 };
 use escalator::ledger::{
     Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Granted, Held,
@@ -107,6 +108,14 @@ impl Ledger for Forgetful {
 
     async fn prune(&self, _: &Retention) -> Result<Pruned, Error> {
         Ok(Pruned::default())
+    }
+
+    async fn finding(&self, _: &str) -> Result<Option<Finding>, Error> {
+        Ok(None)
+    }
+
+    async fn learn(&self, _: &str, news: Finding) -> Result<Finding, Error> {
+        Ok(news)
     }
 
     async fn ping(&self) -> Result<(), Error> {

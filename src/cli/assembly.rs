@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::exit::Failure;
 use super::service::{role_listens, role_works};
 use crate::broker::{self, Broker};
-use crate::escalation::Bounds;
+use crate::escalation::{Bounds, NoteStyle};
 use crate::ledger::{self, Ledger, Postgres, Sqlite};
-use crate::settings::{self, DatabaseUrl, Role, Settings};
+use crate::settings::{self, CobrowseApi, DatabaseUrl, Role, Settings};
 use crate::telemetry::Telemetry;
-use crate::upstream::{Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig};
+use crate::upstream::{
+    Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, Speaks,
+};
 use crate::worker::{Pool, PoolConfig, Runner, RunnerConfig, Schedule};
 
 /// How long the conversation may take to show an attached session.
@@ -132,6 +134,10 @@ pub fn pool(
                 expires_after: escalation.expires_after,
             },
             schedule: Schedule::new(worker.max_attempts),
+            note: NoteStyle {
+                client: format!("https://apps.{}", settings.genesys()?.region),
+                access_links: settings.note()?.include_access_links,
+            },
         },
     );
     Ok(Pool::new(
@@ -152,6 +158,12 @@ pub(super) fn genesys(settings: &Settings, http: Http) -> Result<Genesys, Failur
         http,
         GenesysConfig {
             api_url: genesys.api_url.as_str().parse().map_err(Failure::usage)?,
+            login_url: genesys.login_url.as_str().parse().map_err(Failure::usage)?,
+            speaks: match genesys.cobrowse_api {
+                CobrowseApi::Set(contract) => Speaks::Set(contract),
+                CobrowseApi::Auto => Speaks::Auto,
+            },
+            keeps_codes: settings.note().is_ok_and(|note| note.include_access_links),
             client_id: genesys.client_id.clone(),
             client_secret: genesys.client_secret.clone(),
         },

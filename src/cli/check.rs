@@ -2,6 +2,7 @@
 //! wrong and what to do. It writes nothing at a vendor and changes nothing here, but that the broker gets its exchanges
 //! and queues, which the program would declare at its start.
 
+mod contract;
 mod finding;
 mod parts;
 
@@ -13,6 +14,7 @@ use super::assembly;
 use super::exit::Failure;
 use super::service;
 use super::terminal::{self, print};
+use crate::escalation::ConversationId;
 use crate::settings::Role;
 use crate::telemetry::Telemetry;
 use crate::upstream::{Http, HttpConfig};
@@ -22,6 +24,9 @@ pub(super) struct Arguments {
     /// JSON lines, one object for each thing that was looked at.
     #[arg(long)]
     json: bool,
+    /// Also read this conversation: whether it can be, and by which contract.
+    #[arg(long, value_name = "ID", value_parser = ConversationId::parse)]
+    conversation: Option<ConversationId>,
 }
 
 pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(), Failure> {
@@ -53,7 +58,9 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
     .map_err(Failure::failed)?;
     tell(parts::broker(&settings).await?);
     tell(parts::ledger(&settings).await?);
-    tell(parts::genesys(&assembly::genesys(&settings, http.clone())?).await);
+    let genesys = assembly::genesys(&settings, http.clone())?;
+    tell(parts::genesys(&genesys).await);
+    tell(contract::contract(&settings, &genesys, arguments.conversation.as_ref()).await);
     let pagerduty = assembly::pagerduty(&settings, http)?;
     tell(parts::pagerduty(&pagerduty).await);
     tell(parts::subscriptions(&pagerduty, settings.starts()?).await);

@@ -16,6 +16,7 @@ use self::show::Show;
 use super::exit::Failure;
 use super::service;
 use super::signals::Signals;
+use super::simulate::Api;
 use super::terminal::{print, say};
 use crate::broker::{self, Broker};
 use crate::settings::Role;
@@ -47,11 +48,18 @@ It needs a RabbitMQ that nobody else uses. `make demo` brings its own; otherwise
 
   escalator demo --incidents 200   more of it
   escalator demo --crash           kill -9 the worker again and again on the way
+  escalator demo --genesys conversation   against the contract that Genesys publishes
   escalator demo --stay            keep everything running afterwards, to look at metrics and notes")]
 pub(super) struct Arguments {
     /// How many incidents to play in.
     #[arg(long, default_value_t = 25, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     incidents: u32,
+    /// Which cobrowse contract the simulated Genesys speaks.
+    #[arg(long, value_enum, default_value_t = Api::Sessions)]
+    genesys: Api,
+    /// What genesys.cobrowse_api is set to: auto, conversation or sessions.
+    #[arg(long, value_name = "API", default_value = "auto", value_parser = ["auto", "conversation", "sessions"])]
+    cobrowse_api: String,
     /// Kill the worker again and again on the way.
     #[arg(long)]
     crash: bool,
@@ -106,6 +114,7 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
         latency: Duration::from_millis(40),
         hydration: Duration::from_millis(900),
         media_visible_after: Duration::from_millis(150),
+        cobrowse_api: arguments.genesys.into(),
         ..Config::default()
     })
     .await
@@ -114,7 +123,7 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
         .prefix("escalator-demo-")
         .tempdir()
         .map_err(Failure::failed)?;
-    let surroundings = Surroundings::new(folder.path(), &simulator, &urls, arguments.crash);
+    let surroundings = Surroundings::new(folder.path(), &simulator, &urls, &arguments);
     let (ingress, worker) = if arguments.crash {
         let ingress = Child::start("ingress", &surroundings).await?;
         (ingress, Some(Child::start("worker", &surroundings).await?))
@@ -166,10 +175,12 @@ impl Stage {
         };
         let admin = &self.worker.as_ref().unwrap_or(&self.ingress).admin;
         format!(
-            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated)\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {} (while it runs; --stay keeps it)\n",
+            "escalator demo: {} incidents, everything on this machine{killed}\n\n  RabbitMQ    {version} at {}\n  Genesys     {} (simulated; speaks {}, ours is set to {})\n  PagerDuty   {} (simulated)\n  escalator   {} (webhooks), {admin} (metrics, health)\n  its log     {} (while it runs; --stay keeps it)\n",
             arguments.incidents,
             checked.at,
             self.simulator.genesys_url(),
+            format!("{:?}", self.simulator.config().cobrowse_api).to_lowercase(),
+            arguments.cobrowse_api,
             self.simulator.pagerduty_url(),
             self.ingress.ingress,
             self.folder.path().join("*.log").display(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::exit::Failure;
 use super::signals::Signals;
 use super::terminal::say;
-use crate::simulator::{Config, Simulator, Subscription};
+use crate::simulator::{CobrowseApi, Config, Simulator, Subscription};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -23,9 +23,30 @@ pub(super) struct Arguments {
         default_value = "http://127.0.0.1:8080/webhooks/pagerduty"
     )]
     webhook_url: String,
+    /// Which cobrowse contract the simulated Genesys speaks.
+    #[arg(long, value_enum, default_value_t = Api::Sessions)]
+    cobrowse_api: Api,
     /// Milliseconds that each answer takes.
     #[arg(long, default_value_t = 20, value_name = "MS")]
     latency: u64,
+}
+
+/// The contracts that the simulated Genesys can speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Api {
+    /// A session is created, then attached to the conversation.
+    Sessions,
+    /// The published one: a session is offered in the conversation.
+    Conversation,
+}
+
+impl From<Api> for CobrowseApi {
+    fn from(api: Api) -> Self {
+        match api {
+            Api::Sessions => Self::Sessions,
+            Api::Conversation => Self::Conversation,
+        }
+    }
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -35,6 +56,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         listen_genesys: arguments.genesys,
         listen_pagerduty: arguments.pagerduty,
         latency: Duration::from_millis(arguments.latency),
+        cobrowse_api: arguments.cobrowse_api.into(),
         ..Config::default()
     })
     .await

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::contract::Contract;
 use super::ids::SessionId;
 use super::progress::Write;
 
@@ -10,12 +11,18 @@ use super::progress::Write;
 /// incidents about one conversation would otherwise each offer the customer a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cobrowse {
-    /// The write that creates the session.
+    /// The contract under which the session was asked for. It says what may be concluded from what a read shows.
+    #[serde(default)]
+    pub contract: Contract,
+    /// The write that creates the session; under [`Contract::Conversation`] it attaches it too.
     #[serde(default)]
     pub session: Write<SessionId>,
     /// The write that attaches it to the conversation.
     #[serde(default)]
     pub media: Write<()>,
+    /// Until when Genesys offers the session to the customer, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_ends: Option<Timestamp>,
     /// When a read last showed the session live in the conversation. Only what was seen can be known to have ended: one
     /// that was attached and never shown may still come.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -42,6 +42,8 @@ pub enum Code {
     CobrowseNotPossible,
     /// The session was attached, yet the conversation never showed it.
     CobrowseNotConfirmed,
+    /// Whether an earlier call offered a session cannot be found out, and another call could offer a second one.
+    SessionOutcomeUnknown,
     /// Genesys refused a request for a reason of its own.
     GenesysRefused,
     /// Genesys does not accept the client id or secret.
@@ -68,7 +70,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::WebhookNotUnderstood,
         Self::MessageUndecodable,
         Self::Expired,
@@ -87,6 +89,7 @@ impl Code {
         Self::NoAgentConnected,
         Self::CobrowseNotPossible,
         Self::CobrowseNotConfirmed,
+        Self::SessionOutcomeUnknown,
         Self::GenesysRefused,
         Self::GenesysCredentials,
         Self::GenesysPermissionMissing,
@@ -136,6 +139,7 @@ impl Code {
             Self::NoAgentConnected => "no_agent_connected",
             Self::CobrowseNotPossible => "cobrowse_not_possible",
             Self::CobrowseNotConfirmed => "cobrowse_not_confirmed",
+            Self::SessionOutcomeUnknown => "session_outcome_unknown",
             Self::GenesysRefused => "genesys_refused",
             Self::GenesysCredentials => "genesys_credentials",
             Self::GenesysPermissionMissing => "genesys_permission_missing",
@@ -203,6 +207,9 @@ impl Code {
             }
             Self::CobrowseNotConfirmed => {
                 "look at the conversation in Genesys; if no cobrowse is there, replay"
+            }
+            Self::SessionOutcomeUnknown => {
+                "look at the conversation in Genesys: if the customer was offered no cobrowse session, replay"
             }
             Self::GenesysRefused => {
                 "read the reason; Genesys' own message and correlation id are quoted in it"

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentId, SessionId};
+use super::note::SessionLink;
 
 /// What one read of the conversation said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +31,8 @@ pub struct AgentSeen {
 pub struct LiveCobrowse {
     /// Its session, where it could be read.
     pub session: Option<SessionId>,
+    /// What admits whoever opens it to the agent's side, where the conversation shows such a thing.
+    pub viewer: Option<SessionLink>,
 }
 
 impl Conversation {

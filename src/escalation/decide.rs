@@ -5,26 +5,20 @@
 //! the only question that each arm below must answer is: *what may already have happened if we come here again?*
 
 mod absence;
+mod session;
 
 use jiff::Timestamp;
 use std::time::Duration;
 
 use super::cobrowse::Cobrowse;
 use super::code::Code;
+use super::contract::Contract;
 use super::conversation::{Agent, Conversation, choose_agent};
 use super::ids::{NoteId, SessionId};
-use super::progress::{End, GaveUp, Intent, Progress, Step, Write};
-use super::retry::{Setback, Wait};
+use super::progress::{End, GaveUp, Progress, Step, Write};
+use super::retry::Setback;
 use super::update::Update;
-use absence::{Absence, absence, after, elapsed, landed};
-
-/// While nobody is connected, the conversation is looked at again after a time between these two.
-const AGENT_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
-/// The proof is looked for at growing intervals between these two.
-const VERIFY_POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(2));
-
-/// A session that nobody attached is worth attaching for so long. Sessions end after some hours at the latest.
-const UNATTACHED: Duration = Duration::from_secs(3600);
+use absence::{Absence, absence, after};
 
 /// The times that bound an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +36,8 @@ pub struct Bounds {
 /// A read of the conversation, and when it began: what it says about a write depends on which came first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
+    /// The contract by which it was read, and by which a session would be asked for.
+    pub contract: Contract,
     /// What it said.
     pub conversation: Conversation,
     /// When the request was sent.
@@ -81,6 +77,8 @@ pub struct Situation<'a> {
     pub survey: Option<&'a Survey>,
     /// The last search for our note in this run.
     pub note_look: Option<&'a NoteLook>,
+    /// This Genesys has shown a session of ours in some conversation: that a conversation shows none proves something.
+    pub shows_sessions: bool,
 }
 
 /// The next thing to do.
@@ -118,8 +116,8 @@ pub enum Call {
     },
     /// Read the conversation, on behalf of this step: [`Situation::survey`].
     ReadConversation(Step),
-    /// Record the intent, unless it is recorded and unsent; then create a session.
-    CreateSession,
+    /// Record the intent, unless it is recorded and unsent; then ask for a session, under this contract.
+    CreateSession(Contract),
     /// Record the intent, then attach this session.
     AttachMedia(SessionId),
     /// Search the incident's notes for our marker: [`Situation::note_look`].
@@ -138,9 +136,23 @@ impl Call {
             Self::FindContext => Some(Step::Context),
             Self::ReadConversation(Step::Verify) => Some(Step::Verify),
             Self::ReadConversation(_) => Some(Step::Token),
-            Self::CreateSession => Some(Step::Session),
+            Self::CreateSession(_) => Some(Step::Session),
             Self::AttachMedia(_) => Some(Step::Media),
             Self::WriteNote => Some(Step::Note),
+        }
+    }
+
+    /// Whether it may be a look behind a write. That a vendor refuses such a look says nothing about the write.
+    #[must_use]
+    pub fn looks(&self) -> bool {
+        match self {
+            Self::ReadConversation(_) | Self::LookUpNote => true,
+            Self::FindContext
+            | Self::GetToken
+            | Self::ClaimConversation { .. }
+            | Self::CreateSession(_)
+            | Self::AttachMedia(_)
+            | Self::WriteNote => false,
         }
     }
 
@@ -150,7 +162,7 @@ impl Call {
         match self {
             Self::FindContext => Step::Context,
             Self::GetToken => Step::Token,
-            Self::ClaimConversation { .. } | Self::CreateSession => Step::Session,
+            Self::ClaimConversation { .. } | Self::CreateSession(_) => Step::Session,
             Self::ReadConversation(step) => *step,
             Self::AttachMedia(_) => Step::Media,
             Self::LookUpNote | Self::WriteNote => Step::Note,
@@ -172,11 +184,10 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
     {
         return Action::Finish(End::Cancelled);
     }
-    // What became of a write is still worth finding out, but not for ever.
-    let grace = match in_doubt(progress, situation) {
-        true => 2,
-        false => 1,
-    };
+    // What became of a write is still worth finding out, and what took effect worth telling of; but not for ever.
+    let pending = in_doubt_since(progress, situation.claimed).is_some()
+        || owes_a_note(progress, situation.claimed);
+    let grace = if pending { 2 } else { 1 };
     let expires_after = situation.bounds.expires_after.saturating_mul(grace);
     if situation.now >= after(situation.accepted_at, expires_after) {
         return Action::Stop(
@@ -202,31 +213,30 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
         return decide_claim(progress, agent, survey, situation);
     };
     match &cobrowse.session {
-        Write::Open => decide_session(progress, agent, survey, situation),
-        Write::Intended(_) if situation.unsent => Action::Call(Call::CreateSession),
-        // There is no way to look a session up that nobody attached, so its absence cannot be proven; and none is
-        // needed, since a session nobody attached can be reached by nobody. Wait out the first call, then repeat.
-        Write::Intended(intent) => match landed(intent, situation) {
-            Some(until) => Action::WaitUntil {
-                step: Step::Session,
-                until,
-            },
-            None => Action::Update(Update::SessionMayRepeat),
+        Write::Open => session::decide_session(progress, agent, survey, situation),
+        Write::Intended(_) if situation.unsent => {
+            Action::Call(Call::CreateSession(cobrowse.contract))
+        }
+        Write::Intended(intent) => match cobrowse.contract {
+            Contract::Sessions => session::decide_created(intent, situation),
+            Contract::Conversation => session::decide_offered(intent, survey, situation),
         },
         Write::Done {
             at,
             result: session,
         } => match &cobrowse.media {
-            Write::Open => decide_media(progress, session, *at, survey, situation),
-            Write::Intended(intent) => decide_media_reconcile(session, intent, survey, situation),
+            Write::Open => session::decide_media(progress, session, *at, survey, situation),
+            Write::Intended(intent) => {
+                session::decide_media_reconcile(session, intent, survey, situation)
+            }
             Write::Done { at: attached, .. } => {
-                let proof = Proof {
+                let proof = session::Proof {
                     session,
                     started_at: *at,
                     attached_at: *attached,
-                    seen: cobrowse.seen_at.is_some(),
+                    cobrowse,
                 };
-                decide_proof(progress, &proof, agent, survey, situation)
+                session::decide_proof(progress, &proof, agent, survey, situation)
             }
         },
     }
@@ -246,189 +256,17 @@ fn decide_claim(
         // An earlier attempt asked for something: there is more to know than what a read shows.
         return Action::Call(Call::ClaimConversation { create: false });
     }
-    match decide_session(progress, agent, survey, situation) {
+    match session::decide_session(progress, agent, survey, situation) {
         update @ Action::Update(Update::Agent(_)) => update,
-        Action::Call(Call::CreateSession) => Action::Call(Call::ClaimConversation { create: true }),
+        Action::Call(Call::CreateSession(_)) => {
+            Action::Call(Call::ClaimConversation { create: true })
+        }
         Action::Call(_)
         | Action::Update(_)
         | Action::WaitUntil { .. }
         | Action::Stop(..)
         | Action::Finish(_) => Action::Call(Call::ClaimConversation { create: false }),
     }
-}
-
-/// Nothing was written yet: is this a conversation to write to?
-fn decide_session(
-    progress: &Progress,
-    agent: Option<Agent>,
-    survey: &Survey,
-    situation: &Situation<'_>,
-) -> Action {
-    if survey.conversation.over {
-        return Action::Stop(
-            Step::Session,
-            Setback::last(Code::ConversationOver, "the conversation has ended"),
-        );
-    }
-    if let Some(agent) = &agent
-        && progress.agent.as_ref() != Some(agent)
-    {
-        return Action::Update(Update::Agent(agent.clone()));
-    }
-    if !survey.conversation.cobrowse.is_empty() {
-        return Action::Update(Update::OfferRunning);
-    }
-    if agent.is_some() {
-        return sends(progress, Call::CreateSession);
-    }
-    let Some(since) = progress.waiting_since else {
-        return Action::Update(Update::Waiting(situation.now));
-    };
-    if situation.now >= after(since, situation.bounds.agent_wait) {
-        return Action::Stop(
-            Step::Session,
-            Setback::last(
-                Code::NoAgentConnected,
-                "no agent connected to the conversation within escalation.agent_wait",
-            ),
-        );
-    }
-    let left = elapsed(situation.now, after(since, situation.bounds.agent_wait));
-    Action::Stop(
-        Step::Session,
-        Setback::parked(
-            Code::NoAgentConnected,
-            "no agent is connected to the conversation yet",
-            Wait::Between(AGENT_POLL.0.min(left), AGENT_POLL.1.min(left)),
-        ),
-    )
-}
-
-/// A session exists and nothing was sent to attach it.
-fn decide_media(
-    progress: &Progress,
-    session: &SessionId,
-    created_at: Timestamp,
-    survey: &Survey,
-    situation: &Situation<'_>,
-) -> Action {
-    if survey.conversation.shows(session) {
-        return Action::Update(Update::MediaFound(survey.read_at));
-    }
-    if survey.conversation.over {
-        return Action::Stop(
-            Step::Media,
-            Setback::last(
-                Code::ConversationOver,
-                "the conversation ended before the session could be attached",
-            ),
-        );
-    }
-    if !survey.conversation.cobrowse.is_empty() {
-        // Somebody else was faster. Ours is attached nowhere, so nobody sees it; offering two would confuse both.
-        return Action::Update(Update::OfferRunning);
-    }
-    if situation.now >= after(created_at, UNATTACHED) {
-        // Left behind by an escalation that came no further. What Genesys still makes of it is anybody's guess.
-        return Action::Update(Update::ForgetUnattached);
-    }
-    sends(progress, Call::AttachMedia(session.clone()))
-}
-
-/// Something was sent to attach the session, and what became of it is not known.
-fn decide_media_reconcile(
-    session: &SessionId,
-    intent: &Intent,
-    survey: &Survey,
-    situation: &Situation<'_>,
-) -> Action {
-    if survey.conversation.shows(session) {
-        return Action::Update(Update::MediaFound(survey.read_at));
-    }
-    match absence(intent, Some(survey.read_at), situation) {
-        Absence::TooEarly(until) => Action::WaitUntil {
-            step: Step::Media,
-            until,
-        },
-        Absence::Look => Action::Call(Call::ReadConversation(Step::Media)),
-        Absence::Once(at) => Action::Update(Update::MediaAbsent(at)),
-        Absence::Proven => Action::Update(Update::MediaMayRepeat),
-    }
-}
-
-/// A session that was attached.
-struct Proof<'a> {
-    session: &'a SessionId,
-    started_at: Timestamp,
-    attached_at: Timestamp,
-    /// Some read has shown it before.
-    seen: bool,
-}
-
-/// The session was attached: does the conversation show it?
-fn decide_proof(
-    progress: &Progress,
-    proof: &Proof<'_>,
-    agent: Option<Agent>,
-    survey: &Survey,
-    situation: &Situation<'_>,
-) -> Action {
-    let Proof {
-        session,
-        started_at,
-        attached_at,
-        seen,
-    } = *proof;
-    if survey.conversation.shows(session) {
-        return match agent {
-            Some(agent) if progress.agent.is_none() => Action::Update(Update::Agent(agent)),
-            Some(_) | None => Action::Update(Update::OfferOurs {
-                session: session.clone(),
-                started_at,
-                seen_at: survey.read_at,
-            }),
-        };
-    }
-    let bound = after(attached_at, situation.bounds.verify);
-    if situation.now < bound {
-        let waited = elapsed(attached_at, survey.read_at);
-        let pause = (waited / 2).clamp(VERIFY_POLL.0, VERIFY_POLL.1);
-        let until = after(survey.read_at, pause).min(bound);
-        return if situation.now < until {
-            Action::WaitUntil {
-                step: Step::Verify,
-                until,
-            }
-        } else {
-            Action::Call(Call::ReadConversation(Step::Verify))
-        };
-    }
-    if survey.read_at < bound {
-        // The bound has passed since the last look: one more look, so that a late proof counts.
-        return Action::Call(Call::ReadConversation(Step::Verify));
-    }
-    if seen {
-        // Seen, and not by this escalation, or it would have its offer: somebody else's session, and it is gone. This one
-        // gets its own. One that was attached and never shown is another matter; a second one beside it would be an offer
-        // twice.
-        return Action::Update(Update::ForgetSession);
-    }
-    if survey.conversation.over {
-        return Action::Stop(
-            Step::Verify,
-            Setback::last(
-                Code::ConversationOver,
-                "the conversation ended before it showed the session",
-            ),
-        );
-    }
-    Action::Stop(
-        Step::Verify,
-        Setback::last(
-            Code::CobrowseNotConfirmed,
-            "the session was attached, but the conversation never showed it",
-        ),
-    )
 }
 
 fn decide_note(progress: &Progress, situation: &Situation<'_>) -> Action {
@@ -461,13 +299,34 @@ fn sends(progress: &Progress, call: Call) -> Action {
     }
 }
 
-/// Whether a write that can be looked for was sent, and what became of it is not known; or is not known yet.
-fn in_doubt(progress: &Progress, situation: &Situation<'_>) -> bool {
-    let media_in_doubt = match situation.claimed {
-        Some(cobrowse) => cobrowse.media.in_doubt(),
-        None => progress.asked_at.is_some(),
-    };
-    progress.note.in_doubt() || (progress.offer.is_none() && media_in_doubt)
+/// Since when a write that can be looked for is in doubt: it was sent, and what became of it is not known, or is not known
+/// yet. `None`: none is.
+#[must_use]
+pub fn in_doubt_since(progress: &Progress, claimed: Option<&Cobrowse>) -> Option<Timestamp> {
+    if let Write::Intended(intent) = &progress.note {
+        return Some(intent.deadline);
+    }
+    if progress.offer.is_some() {
+        return None;
+    }
+    match claimed {
+        None => progress.asked_at,
+        Some(cobrowse) => match (cobrowse.contract, &cobrowse.session, &cobrowse.media) {
+            (Contract::Conversation, Write::Intended(intent), _)
+            | (Contract::Sessions, _, Write::Intended(intent)) => Some(intent.deadline),
+            (
+                Contract::Conversation | Contract::Sessions,
+                Write::Open | Write::Done { .. } | Write::Intended(_),
+                Write::Open | Write::Done { .. } | Write::Intended(_),
+            ) => None,
+        },
+    }
+}
+
+/// Whether something that this escalation asked for is there, and its note is not.
+fn owes_a_note(progress: &Progress, claimed: Option<&Cobrowse>) -> bool {
+    progress.asked_at.is_some()
+        && (progress.offer.is_some() || claimed.is_some_and(|c| c.media.done().is_some()))
 }
 
 fn step_of(cobrowse: &Cobrowse) -> Step {

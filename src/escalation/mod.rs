@@ -5,6 +5,7 @@
 
 mod cobrowse;
 mod code;
+mod contract;
 mod conversation;
 mod dead_letter;
 mod decide;
@@ -21,9 +22,10 @@ mod update;
 
 pub use cobrowse::Cobrowse;
 pub use code::Code;
+pub use contract::{Contract, Finding};
 pub use conversation::{Agent, AgentSeen, Conversation, LiveCobrowse, choose_agent};
 pub use dead_letter::{DeadLetter, DeadLetterId, Origin as DeadLetterOrigin};
-pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, decide};
+pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, decide, in_doubt_since};
 pub use history::{Entry, EntryKind};
 pub use ids::{
     AgentId, ConversationId, EventId, IncidentId, InvalidId, NoteId, ServiceId, SessionId,
@@ -31,7 +33,7 @@ pub use ids::{
 pub use key::Key;
 pub use lane::Lane;
 pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
-pub use note::{Marker, NoteText, Outcome as NoteOutcome, SessionLink};
+pub use note::{Marker, NoteStyle, NoteText, Outcome as NoteOutcome, SessionLink};
 pub use progress::{Context, End, GaveUp, Intent, Offer, Progress, Step, Write};
 pub use retry::{Cost, Setback, Wait};
 pub use update::Update;

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use std::fmt;
 
+use super::contract::Contract;
 use super::conversation::Agent;
-use super::ids::SessionId;
+use super::ids::{ConversationId, SessionId};
 use super::key::Key;
 use super::progress::{Context, Offer};
 
@@ -72,6 +73,23 @@ impl Marker {
     }
 }
 
+/// Where the notes' links to Genesys lead, and what else may be in a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteStyle {
+    /// The address of the web client, such as `https://apps.mypurecloud.ie`.
+    pub client: String,
+    /// Whether join codes and viewer links, which admit whoever has them, go into a note.
+    pub access_links: bool,
+}
+
+impl NoteStyle {
+    /// The conversation's page in the web client. It asks for a login, so it may be told to anybody.
+    fn page(&self, conversation: &ConversationId) -> String {
+        let client = &self.client;
+        format!("{client}/directory/#/engage/admin/interactions/{conversation}")
+    }
+}
+
 /// What the note of a finished escalation is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct NoteText<'a> {
@@ -83,8 +101,12 @@ pub struct NoteText<'a> {
     pub agent: Option<&'a Agent>,
     /// The session.
     pub offer: &'a Offer,
-    /// The link, where the session is ours.
+    /// Under `sessions`: the link by which a person joins. Under `conversation`: the code.
     pub link: Option<&'a SessionLink>,
+    /// Under `conversation`: the link of the agent's side.
+    pub viewer: Option<&'a SessionLink>,
+    /// How it is told.
+    pub style: &'a NoteStyle,
 }
 
 impl NoteText<'_> {
@@ -96,11 +118,17 @@ impl NoteText<'_> {
             Offer::Ours {
                 session,
                 started_at,
+                contract,
+                shown,
+                ends,
             } => {
-                lines.push(match self.link {
-                    Some(link) => format!("Cobrowse session ready: {}", link.reveal()),
-                    None => "Cobrowse session ready. Genesys gave no link: open the conversation there to join it.".to_owned(),
-                });
+                match contract {
+                    Contract::Sessions => lines.push(match self.link {
+                        Some(link) => format!("Cobrowse session ready: {}", link.reveal()),
+                        None => "Cobrowse session ready. Genesys gave no link: open the conversation there to join it.".to_owned(),
+                    }),
+                    Contract::Conversation => self.push_offered(&mut lines, *shown, *ends),
+                }
                 lines.push(String::new());
                 self.push_conversation(&mut lines);
                 self.push_session(&mut lines, session, *started_at);
@@ -114,6 +142,30 @@ impl NoteText<'_> {
         lines.push(String::new());
         lines.push(Marker::of(self.key, Outcome::Ready).as_str().to_owned());
         lines.join("\n")
+    }
+
+    fn push_offered(&self, lines: &mut Vec<String>, shown: bool, ends: Option<Timestamp>) {
+        let page = self.style.page(&self.context.conversation);
+        lines.push(match shown {
+            true => format!("Cobrowse session ready: {page}"),
+            false => format!("Cobrowse session offered, not joined yet: {page}"),
+        });
+        lines.push(String::new());
+        lines.push(
+            "The customer accepts it in the Messenger, or on a call enters the join code; the agent joins from the interaction in Genesys."
+                .to_owned(),
+        );
+        if let Some(ends) = ends.filter(|_| !shown) {
+            lines.push(format!("The offer ends at {ends:.0}."));
+        }
+        if self.style.access_links {
+            if let Some(code) = self.link {
+                lines.push(format!("Join code: {}", code.reveal()));
+            }
+            if let Some(viewer) = self.viewer {
+                lines.push(format!("Agent's view: {}", viewer.reveal()));
+            }
+        }
     }
 
     fn push_conversation(&self, lines: &mut Vec<String>) {
@@ -149,10 +201,17 @@ impl NoteText<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::escalation::{AgentId, ConversationId, IncidentId, Trigger};
+    use crate::escalation::{AgentId, IncidentId, Trigger};
 
     fn key() -> Key {
         Key::of(&IncidentId::parse("Q1").unwrap(), &Trigger::First)
+    }
+
+    fn style(access_links: bool) -> NoteStyle {
+        NoteStyle {
+            client: "https://apps.mypurecloud.ie".to_owned(),
+            access_links,
+        }
     }
 
     fn context() -> Context {
@@ -172,6 +231,9 @@ mod tests {
         let offer = Offer::Ours {
             session: SessionId::parse("4b1f5f8e").unwrap(),
             started_at: "2026-11-20T03:04:05.678Z".parse().unwrap(),
+            contract: Contract::Sessions,
+            shown: true,
+            ends: None,
         };
         let link = SessionLink::new("https://join.example/4b1f".into());
         let text = NoteText {
@@ -180,6 +242,8 @@ mod tests {
             agent: Some(&agent),
             offer: &offer,
             link: Some(&link),
+            viewer: None,
+            style: &style(false),
         }
         .render();
         let marker = Marker::of(&key(), Outcome::Ready);
@@ -201,11 +265,65 @@ mod tests {
             agent: None,
             offer: &Offer::Running,
             link: None,
+            viewer: None,
+            style: &style(true),
         }
         .render();
         assert!(text.contains("already running"));
         assert!(!text.contains("http"));
         assert!(Marker::of(&key(), Outcome::Ready).is_in(&text));
+    }
+
+    fn offered(shown: bool, access_links: bool) -> String {
+        let agent = Agent {
+            id: AgentId::parse("agent-1").unwrap(),
+            instead_of: None,
+        };
+        let offer = Offer::Ours {
+            session: SessionId::parse("4b1f5f8e").unwrap(),
+            started_at: "2026-11-20T03:04:05.678Z".parse().unwrap(),
+            contract: Contract::Conversation,
+            shown,
+            ends: Some("2026-11-20T03:05:05Z".parse().unwrap()),
+        };
+        let (code, viewer) = (
+            SessionLink::new("482913".into()),
+            SessionLink::new("https://view.example/4b1f".into()),
+        );
+        NoteText {
+            key: &key(),
+            context: &context(),
+            agent: Some(&agent),
+            offer: &offer,
+            link: Some(&code),
+            viewer: Some(&viewer),
+            style: &style(access_links),
+        }
+        .render()
+    }
+
+    #[test]
+    fn an_offer_that_nobody_has_joined_yet_is_told_as_that_with_its_end() {
+        assert_eq!(
+            offered(false, false),
+            format!(
+                "Cobrowse session offered, not joined yet: https://apps.mypurecloud.ie/directory/#/engage/admin/interactions/2c9d6f0e\n\nThe customer accepts it in the Messenger, or on a call enters the join code; the agent joins from the interaction in Genesys.\nThe offer ends at 2026-11-20T03:05:05Z.\n\nConversation: 2c9d6f0e\nAgent: agent-1\nSession: 4b1f5f8e\nStarted: 2026-11-20T03:04:05Z\n\n{}",
+                Marker::of(&key(), Outcome::Ready).as_str()
+            )
+        );
+    }
+
+    #[test]
+    fn what_admits_whoever_has_it_is_in_the_note_only_when_that_is_asked_for() {
+        for shown in [false, true] {
+            let (without, with) = (offered(shown, false), offered(shown, true));
+            for secret in ["482913", "view.example"] {
+                assert!(!without.contains(secret), "{without}");
+                assert!(with.contains(secret), "{with}");
+            }
+        }
+        assert!(offered(true, false).starts_with("Cobrowse session ready: https://apps."));
+        assert!(!offered(true, false).contains("The offer ends"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::code::Code;
+use super::contract::Contract;
 use super::conversation::Agent;
 use super::ids::{AgentId, ConversationId, NoteId, SessionId};
 
@@ -102,6 +103,10 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// Why nothing is sent any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GaveUp {
@@ -128,12 +133,22 @@ pub struct Context {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Offer {
-    /// A session of ours, seen live in the conversation.
+    /// A session of ours: seen live in the conversation, or offered there.
     Ours {
         /// Its id.
         session: SessionId,
         /// When it was created.
         started_at: Timestamp,
+        /// The contract under which it was.
+        #[serde(default)]
+        contract: Contract,
+        /// The conversation has shown it. Under [`Contract::Conversation`] it need not: that somebody was asked, and has not
+        /// joined yet, is no failure.
+        #[serde(default = "yes")]
+        shown: bool,
+        /// Until when Genesys offers it to the customer, where it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends: Option<Timestamp>,
     },
     /// A session was live in the conversation before us. It is not ours, and a second one is not offered.
     Running,

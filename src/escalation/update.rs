@@ -16,17 +16,28 @@ pub enum Update {
     Agent(Agent),
     /// The session question is settled: another one is running.
     OfferRunning,
-    /// The session question is settled: ours was seen in the conversation.
+    /// The session question is settled: ours is in the conversation.
     OfferOurs {
         /// Its id.
         session: SessionId,
         /// When it was created.
         started_at: Timestamp,
-        /// When it was seen.
-        seen_at: Timestamp,
+        /// When it was seen there; `None`: the conversation does not show it, and need not.
+        seen_at: Option<Timestamp>,
     },
     /// Whether the first call created a session cannot be found out. Nobody can reach it, so it is asked for again.
     SessionMayRepeat,
+    /// The conversation shows a session that was not there before our call: it took effect, whatever became of its answer.
+    SessionFound {
+        /// The session.
+        session: SessionId,
+        /// When the look began.
+        at: Timestamp,
+    },
+    /// A first look, taken after the call could still land, did not find a session.
+    SessionAbsent(Timestamp),
+    /// Two looks a settle time apart did not find one, at a Genesys that shows them: the call never took effect.
+    SessionProvenAbsent,
     /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
     ForgetSession,
     /// The ledger's session was never attached and is too old to be: nobody can reach it, and a new one is asked for.
@@ -51,18 +62,36 @@ impl Update {
         match self {
             Self::Waiting(since) => progress.waiting_since = Some(since),
             Self::Agent(agent) => progress.agent = Some(agent),
-            Self::OfferRunning => progress.offer = Some(Offer::Running),
+            Self::OfferRunning => {
+                progress.offer = Some(Offer::Running);
+                progress.gave_up = None;
+            }
             Self::OfferOurs {
                 session,
                 started_at,
                 seen_at,
             } => {
-                cobrowse.seen_at = Some(seen_at);
+                cobrowse.seen_at = seen_at.or(cobrowse.seen_at);
                 progress.offer = Some(Offer::Ours {
                     session,
                     started_at,
+                    contract: cobrowse.contract,
+                    shown: seen_at.is_some(),
+                    ends: cobrowse.offer_ends,
                 });
+                // Given up was the session. Whoever found it, there it is.
+                progress.gave_up = None;
             }
+            Self::SessionFound { session, at } => {
+                cobrowse.session = Write::Done {
+                    at,
+                    result: session,
+                };
+                cobrowse.media = Write::Done { at, result: () };
+                progress.gave_up = None;
+            }
+            Self::SessionAbsent(at) => mark_absent(&mut cobrowse.session, at),
+            Self::SessionProvenAbsent => cobrowse.session = Write::Open,
             Self::SessionMayRepeat => {
                 cobrowse.session = Write::Open;
                 cobrowse.possible_orphans += 1;
@@ -75,6 +104,7 @@ impl Update {
                 cobrowse.session = Write::Open;
                 cobrowse.media = Write::Open;
                 cobrowse.seen_at = None;
+                cobrowse.offer_ends = None;
             }
             Self::MediaFound(at) => {
                 cobrowse.media = Write::Done { at, result: () };

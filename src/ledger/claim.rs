@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use crate::escalation::{
-    Cobrowse, ConversationId, End, Entry, EventId, IncidentId, Intent, Key, Lane, Origin, Progress,
-    Trigger,
+    Cobrowse, Contract, ConversationId, End, Entry, EventId, IncidentId, Intent, Key, Lane, Origin,
+    Progress, Trigger,
 };
 
 /// What a worker wants to act for.
@@ -125,6 +125,8 @@ pub struct ConversationRequest {
 pub struct IntendSession {
     /// The intent.
     pub intent: Intent,
+    /// The contract under which the session will be asked for.
+    pub contract: Contract,
     /// The escalation's progress, should the intent be recorded.
     pub progress: Progress,
     /// Attempts spent so far.

@@ -35,7 +35,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use std::time::Duration;
 
-use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
+use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 
 /// What the worker asks of a ledger.
 ///
@@ -91,6 +91,12 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Forgets what is old enough. Never anything that somebody holds.
     async fn prune(&self, retention: &Retention) -> Result<Pruned, Error>;
+
+    /// What is known of the Genesys behind this account.
+    async fn finding(&self, account: &str) -> Result<Option<Finding>, Error>;
+
+    /// Adds to what is known of it, and says what all processes know from now on.
+    async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error>;
 
     /// Whether the ledger answers. Changes nothing.
     async fn ping(&self) -> Result<(), Error>;

@@ -9,6 +9,7 @@
 
 mod claims;
 mod conversations;
+mod findings;
 mod link;
 mod listing;
 mod pool;
@@ -31,7 +32,7 @@ use super::{
     Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
     HeldConversation, Inspected, Known, Ledger, Pruned, Record, Recorded, Retention,
 };
-use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
+use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 
 /// How often a row may come or go between a look and a write.
 const LOOKS: usize = 5;
@@ -197,6 +198,20 @@ impl Ledger for Postgres {
         let retention = *retention;
         self.pool
             .run(|link| Box::pin(retention::prune(link, retention)))
+            .await
+    }
+
+    async fn finding(&self, account: &str) -> Result<Option<Finding>, Error> {
+        let account = account.to_owned();
+        self.pool
+            .run(|link| Box::pin(findings::read(link, account)))
+            .await
+    }
+
+    async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error> {
+        let account = account.to_owned();
+        self.pool
+            .run(|link| Box::pin(findings::learn(link, account, news)))
             .await
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{ClaimRequest, Error, Granted, Held, IntendSession, Known, State};
 use crate::escalation::{
-    Cobrowse, End, Entry, EntryKind, IncidentId, Key, Progress, SessionId, SessionLink, Write,
+    Cobrowse, End, Entry, EntryKind, Finding, IncidentId, Key, Progress, SessionId, SessionLink,
+    Write,
 };
 
 /// A row of `escalations`, as far as a claim needs it.
@@ -177,6 +178,11 @@ pub(super) fn conversation_held(
         .map(Duration::from_millis)
 }
 
+/// What is known of a Genesys once this has been learned too.
+pub(super) fn learned(known: Option<Finding>, news: Finding) -> Finding {
+    known.map_or(news, |known| known.and(news))
+}
+
 /// Puts the intent to create a session where nothing is known of one. `false`: it must not be.
 pub(super) fn intend(
     cobrowse: &mut Cobrowse,
@@ -188,6 +194,7 @@ pub(super) fn intend(
         return false;
     }
     cobrowse.session = Write::Intended(intend.intent.clone());
+    cobrowse.contract = intend.contract;
     true
 }
 

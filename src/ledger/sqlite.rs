@@ -5,6 +5,7 @@
 
 mod claims;
 mod file;
+mod findings;
 mod listing;
 mod reading;
 mod records;
@@ -23,7 +24,7 @@ use super::{
     Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
     HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
 };
-use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
+use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 
 /// A ledger in a file.
 #[derive(Debug)]
@@ -167,6 +168,18 @@ impl Ledger for Sqlite {
         let retention = *retention;
         self.writer
             .run(move |t| retention::prune(t, &retention))
+            .await
+    }
+
+    async fn finding(&self, account: &str) -> Result<Option<Finding>, Error> {
+        let account = account.to_owned();
+        self.writer.run(move |t| findings::read(t, &account)).await
+    }
+
+    async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error> {
+        let account = account.to_owned();
+        self.writer
+            .run(move |t| findings::learn(t, &account, news))
             .await
     }
 

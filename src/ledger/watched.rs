@@ -11,7 +11,7 @@ use super::{
     HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
 };
 use crate::crash::around;
-use crate::escalation::{ConversationId, Entry, IncidentId, Key, SessionId, SessionLink};
+use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 use crate::telemetry::Telemetry;
 
 /// See the module's page.
@@ -147,6 +147,20 @@ impl Ledger for Watched {
             "prune",
             None,
             around("pruning", self.inner.prune(retention)),
+        )
+        .await
+    }
+
+    async fn finding(&self, account: &str) -> Result<Option<Finding>, Error> {
+        self.watch("finding", None, self.inner.finding(account))
+            .await
+    }
+
+    async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error> {
+        self.watch(
+            "learn",
+            None,
+            around("what was learned", self.inner.learn(account, news)),
         )
         .await
     }

@@ -64,10 +64,11 @@ impl Escalation {
             let advice = "make it 7d or more: whatever comes again later would be taken for new";
             reader.fault("escalation.retention", problem, advice);
         }
-        if self.retention <= self.expires_after {
+        if self.retention <= self.expires_after.saturating_mul(2) {
             let (retention, expiry) = (self.retention, self.expires_after);
-            let problem =
-                format!("is {retention:?}, not longer than escalation.expires_after, {expiry:?}");
+            let problem = format!(
+                "is {retention:?}, not longer than twice escalation.expires_after, {expiry:?}"
+            );
             let advice = "make it longer: what is forgotten sooner could be done twice";
             reader.fault("escalation.retention", problem, advice);
         }

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use super::base_url::BaseUrl;
 use super::faults::shown;
 use super::reader::Reader;
+use crate::escalation::Contract;
 
 const REGION: &str = "genesys.region";
 
@@ -27,11 +28,13 @@ pub struct Genesys {
     pub requests_per_minute: u32,
 }
 
-/// The cobrowse contracts that this build speaks.
+/// Which cobrowse contract is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CobrowseApi {
-    /// A session is created, and then attached to the conversation's media.
-    Sessions,
+    /// This one.
+    Set(Contract),
+    /// The one that the other side is found to speak.
+    Auto,
 }
 
 impl Genesys {
@@ -71,19 +74,14 @@ impl Genesys {
 
 fn cobrowse_api(reader: &mut Reader<'_>) -> Option<CobrowseApi> {
     const KEY: &str = "genesys.cobrowse_api";
-    match reader.text(KEY)?.as_str() {
-        "sessions" => Some(CobrowseApi::Sessions),
-        name @ ("conversation" | "auto") => {
-            let problem = format!("is {name}, which this build does not speak yet");
-            reader.fault(
-                KEY,
-                problem,
-                "write sessions, if that is the contract of the other side",
-            );
-            None
-        }
-        other => {
-            reader.fault(KEY, format!("is {}", shown(other)), "write sessions");
+    let text = reader.text(KEY)?;
+    let contract = Contract::ALL.into_iter().find(|c| c.as_str() == text);
+    match (contract, text.as_str()) {
+        (Some(contract), _) => Some(CobrowseApi::Set(contract)),
+        (None, "auto") => Some(CobrowseApi::Auto),
+        (None, other) => {
+            let advice = "write auto, conversation or sessions";
+            reader.fault(KEY, format!("is {}", shown(other)), advice);
             None
         }
     }

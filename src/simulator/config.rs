@@ -6,6 +6,15 @@ use std::{
     time::Duration,
 };
 
+/// The cobrowse contract that the simulated Genesys speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CobrowseApi {
+    /// A session is created by itself and then attached to a conversation's media. Credentials in the form.
+    Sessions,
+    /// The published one: one call offers a session in a conversation. Credentials by HTTP Basic.
+    Conversation,
+}
+
 /// Where the simulator listens, whom it lets in, and how slow it is.
 #[derive(Clone)]
 pub struct Config {
@@ -32,6 +41,12 @@ pub struct Config {
     pub hydration: Duration,
     /// How long an attached session is missing in the conversation that it was attached to.
     pub media_visible_after: Duration,
+    /// The contract that Genesys speaks.
+    pub cobrowse_api: CobrowseApi,
+    /// Under `conversation`: whether a conversation shows a session that nobody has joined.
+    pub shows_offers: bool,
+    /// Under `conversation`: whether a read has `state` at its top, which the published schema says it has not.
+    pub shows_state: bool,
     /// Of ids and of faults with a share.
     pub seed: u64,
     /// How many notes one incident takes.
@@ -61,6 +76,9 @@ impl Default for Config {
             latency: Duration::from_millis(5),
             hydration: Duration::from_millis(150),
             media_visible_after: Duration::from_millis(20),
+            cobrowse_api: CobrowseApi::Sessions,
+            shows_offers: true,
+            shows_state: false,
             seed: rand::random(),
             note_limit: 2000,
             genesys_per_minute: None,
@@ -81,6 +99,9 @@ impl fmt::Debug for Config {
             .field("latency", &self.latency)
             .field("hydration", &self.hydration)
             .field("media_visible_after", &self.media_visible_after)
+            .field("cobrowse_api", &self.cobrowse_api)
+            .field("shows_offers", &self.shows_offers)
+            .field("shows_state", &self.shows_state)
             .field("seed", &self.seed)
             .field("note_limit", &self.note_limit)
             .field("genesys_per_minute", &self.genesys_per_minute)

@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{clock::with_milliseconds, ids::Ids};
+use super::{
+    clock::with_milliseconds,
+    config::{CobrowseApi, Config},
+    ids::Ids,
+};
 
 /// What a conversation is opened with. The default is a customer on web messaging who waits in the queue.
 #[derive(Debug, Clone)]
@@ -251,9 +255,71 @@ impl Conversation {
         media.map(|media| media.live = false).is_some()
     }
 
+    /// `communicationType` of a session that is offered here.
+    pub(super) fn communication_type(&self) -> &'static str {
+        match self.channel {
+            Channel::WebMessaging => "Message",
+            Channel::Voice => "Call",
+            Channel::Email => "Unknown",
+        }
+    }
+
     /// The body of `GET /api/v2/conversations/{id}`.
-    pub(super) fn body(&self) -> Value {
+    pub(super) fn body(&self, config: &Config) -> Value {
+        match config.cobrowse_api {
+            CobrowseApi::Sessions => self.body_with_media(),
+            CobrowseApi::Conversation => self.body_with_participants(config),
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.is_over() {
+            true => "disconnected",
+            false => "active",
+        }
+    }
+
+    fn visible(&self) -> impl Iterator<Item = &Media> {
         let now = Instant::now();
+        self.media
+            .iter()
+            .filter(move |media| media.visible_from <= now)
+    }
+
+    /// As published: no `media`, no `state`.
+    fn body_with_participants(&self, config: &Config) -> Value {
+        let participants = self.participants.iter().map(|participant| {
+            let mut body = self.participant(participant);
+            let role = match participant.user_id {
+                Some(_) => "viewer",
+                None => "sharer",
+            };
+            let shown = self
+                .visible()
+                .filter(|_| config.shows_offers && role_takes_part(participant));
+            let sessions: Vec<Value> = shown.map(|media| cobrowse_session(media, role)).collect();
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("cobrowsesessions".to_owned(), json!(sessions));
+            }
+            body
+        });
+        let mut body = json!({
+            "id": self.id,
+            "startTime": with_milliseconds(self.started),
+            "recordingState": "NONE",
+            "securePause": false,
+            "participants": participants.collect::<Vec<_>>(),
+            "divisions": [],
+            "selfUri": format!("/api/v2/conversations/{}", self.id),
+        });
+        if let (true, Some(fields)) = (config.shows_state, body.as_object_mut()) {
+            fields.insert("state".to_owned(), json!(self.state()));
+        }
+        set_time(&mut body, "endTime", self.ended);
+        body
+    }
+
+    fn body_with_media(&self) -> Value {
         let talk = json!({
             "id": self.talk_id,
             "type": match self.channel {
@@ -263,23 +329,19 @@ impl Conversation {
             },
             "state": media_state(!self.is_over()),
         });
-        let cobrowse = self
-            .media
-            .iter()
-            .filter(|media| media.visible_from <= now)
-            .map(|media| {
-                json!({
-                    "id": media.id,
-                    "type": "cobrowse",
-                    "cobrowseSessionId": media.session_id,
-                    "state": media_state(media.live),
-                })
-            });
+        let cobrowse = self.visible().map(|media| {
+            json!({
+                "id": media.id,
+                "type": "cobrowse",
+                "cobrowseSessionId": media.session_id,
+                "state": media_state(media.live),
+            })
+        });
         let participants = self.participants.iter().map(|p| self.participant(p));
         let mut body = json!({
             "id": self.id,
             "startTime": with_milliseconds(self.started),
-            "state": if self.is_over() { "disconnected" } else { "active" },
+            "state": self.state(),
             "recordingState": "NONE",
             "securePause": false,
             "media": std::iter::once(talk).chain(cobrowse).collect::<Vec<_>>(),
@@ -348,6 +410,27 @@ impl Conversation {
         set(medium, json!([talk]));
         body
     }
+}
+
+/// Customer and agents; the queue's own part takes part in nothing.
+fn role_takes_part(participant: &Participant) -> bool {
+    participant.purpose != "acd"
+}
+
+fn cobrowse_session(media: &Media, role: &str) -> Value {
+    let mut body = json!({
+        "id": media.id,
+        "state": media_state(media.live),
+        "initialState": "offering",
+        "cobrowseSessionId": media.session_id,
+        "cobrowseRole": role,
+        "controlling": [],
+    });
+    if let (true, Some(fields)) = (role == "viewer", body.as_object_mut()) {
+        let url = format!("https://cobrowse.example.invalid/view/{}", media.session_id);
+        fields.insert("viewerUrl".to_owned(), json!(url));
+    }
+    body
 }
 
 fn media_state(live: bool) -> &'static str {

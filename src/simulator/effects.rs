@@ -30,7 +30,7 @@ pub struct Effects {
 pub struct Session {
     /// Its id.
     pub id: String,
-    /// What its creator was given for a person to join.
+    /// What its creator was given for a person to join: a link under `sessions`, a code under `conversation`.
     pub join_url: String,
     /// When it was created.
     pub created_at_ms: i64,
@@ -64,6 +64,14 @@ pub struct Note {
     pub updated_at_ms: Option<i64>,
     /// When it was deleted.
     pub deleted_at_ms: Option<i64>,
+}
+
+impl Session {
+    /// Whether a note tells of it as it should: by its id, and by its link where it has one.
+    pub fn is_told_in(&self, content: &str) -> bool {
+        let has_link = self.join_url.starts_with("http");
+        content.contains(&self.id) && (!has_link || content.contains(&self.join_url))
+    }
 }
 
 impl Effects {

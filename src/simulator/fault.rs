@@ -18,6 +18,8 @@ pub enum Operation {
     GenesysCreateSession,
     /// `POST /api/v2/conversations/{id}/media`
     GenesysAttachMedia,
+    /// `POST /api/v2/conversations/{id}/cobrowse`
+    GenesysOfferSession,
     /// `GET /incidents/{id}/alerts`
     PagerdutyAlerts,
     /// `GET /incidents/{id}`

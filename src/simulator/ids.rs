@@ -48,6 +48,11 @@ impl Ids {
         self.letters("Q", 13, UPPER)
     }
 
+    /// What a customer on a call types in, like `482913`.
+    pub(super) fn join_code(&mut self) -> String {
+        self.0.random_range(100_000..1_000_000_u32).to_string()
+    }
+
     /// A note, like `PTSAIFZ` but longer, so that thousands of them stay apart.
     pub(super) fn note(&mut self) -> String {
         self.letters("P", 13, UPPER)

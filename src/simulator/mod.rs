@@ -33,7 +33,7 @@ mod server;
 mod state;
 mod webhook;
 
-pub use config::Config;
+pub use config::{CobrowseApi, Config};
 pub use conversation::{AgentSpec, AgentState, Channel, ConversationSpec};
 pub use delivery::{Delivered, DeliveryOutcome};
 pub use effects::{Attachment, Effects, Note, Session};

@@ -3,20 +3,22 @@
 use std::time::Duration;
 
 use super::metrics::Telemetry;
-use crate::escalation::Step;
 use crate::escalation::invariant::Violation;
+use crate::escalation::{Contract, Finding, Step};
 
 /// How an unknown outcome of a write was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     /// The effect was found, and counts.
     Adopted,
-    /// There was none, or none that anybody could reach: the write may be repeated.
+    /// There was none: the write may be repeated.
     Repeated,
+    /// There may be one that nobody can reach: the write may be repeated, and that one is counted.
+    Orphaned,
 }
 
 impl Settled {
-    /// Both.
+    /// What becomes of the write, which is what the metric tells; orphans have one of their own.
     pub const ALL: [Self; 2] = [Self::Adopted, Self::Repeated];
 
     /// The metric's label.
@@ -24,7 +26,7 @@ impl Settled {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Adopted => "adopted",
-            Self::Repeated => "repeated",
+            Self::Repeated | Self::Orphaned => "repeated",
         }
     }
 }
@@ -266,7 +268,7 @@ impl Telemetry {
         self.unknown_outcomes
             .with_label_values(&[step_name, settled_name])
             .inc();
-        if step == Step::Session && settled == Settled::Repeated {
+        if settled == Settled::Orphaned {
             self.possible_orphans.inc();
         }
         tracing::warn!(
@@ -274,6 +276,29 @@ impl Telemetry {
             step = step_name,
             settled = settled_name,
             key
+        );
+    }
+
+    /// Counts a session that may exist at Genesys, and that nobody will use.
+    pub fn possible_orphan(&self, key: &str) {
+        self.possible_orphans.inc();
+        tracing::info!(event = "session.forgotten", key);
+    }
+
+    /// Tells what was found out about the Genesys on the other side.
+    pub fn genesys_found(&self, account: &str, finding: Finding) {
+        for contract in Contract::ALL {
+            let in_force = contract == finding.contract;
+            self.genesys_contract
+                .with_label_values(&[contract.as_str()])
+                .set(i64::from(in_force));
+        }
+        tracing::info!(
+            event = "genesys.contract",
+            account,
+            contract = finding.contract.as_str(),
+            confirmed = finding.confirmed,
+            shows_sessions = finding.shows_sessions
         );
     }
 

@@ -2,7 +2,7 @@
 
 use super::events::Settled;
 use crate::escalation::invariant::Invariant;
-use crate::escalation::{Code, Step};
+use crate::escalation::{Code, Contract, Step};
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -42,6 +42,7 @@ pub struct Telemetry {
     pub(super) fenced: IntCounterVec,
     pub(super) ledger: HistogramVec,
     pub(super) pruned: IntCounterVec,
+    pub(super) genesys_contract: IntGaugeVec,
     in_hand: IntGauge,
 }
 
@@ -81,6 +82,17 @@ impl Telemetry {
         registry.register(Box::new(
             prometheus::process_collector::ProcessCollector::for_self(),
         ))?;
+        let genesys_contract = IntGaugeVec::new(
+            Opts::new(
+                "escalator_genesys_contract",
+                "1 for the cobrowse contract that Genesys speaks, as far as this process knows; 0 for all: not decided yet.",
+            ),
+            &["contract"],
+        )?;
+        registry.register(Box::new(genesys_contract.clone()))?;
+        for contract in Contract::ALL {
+            genesys_contract.with_label_values(&[contract.as_str()]);
+        }
         let dead_letters = counter(
             "escalator_dead_letters_total",
             "Dead letters written, by code.",
@@ -192,6 +204,7 @@ impl Telemetry {
                 "What the ledger has forgotten since it was old, by what it was (escalations, conversations, resolutions, links).",
                 &["what"],
             )?,
+            genesys_contract,
             in_hand,
             registry,
         })

@@ -47,6 +47,8 @@ pub enum Operation {
     ReadConversation,
     /// Create a cobrowse session.
     CreateSession,
+    /// Offer a cobrowse session in a conversation.
+    OfferSession,
     /// Attach a session to a conversation.
     AttachMedia,
     /// Read an incident's alerts.
@@ -69,6 +71,7 @@ impl Operation {
             Self::Token => "token",
             Self::ReadConversation => "read_conversation",
             Self::CreateSession => "create_session",
+            Self::OfferSession => "offer_session",
             Self::AttachMedia => "attach_media",
             Self::ReadAlerts => "read_alerts",
             Self::ReadNotes => "read_notes",
@@ -81,7 +84,7 @@ impl Operation {
     /// Whether it is one of those that must take effect once.
     pub(super) fn writes(self) -> bool {
         match self {
-            Self::CreateSession | Self::AttachMedia | Self::WriteNote => true,
+            Self::CreateSession | Self::OfferSession | Self::AttachMedia | Self::WriteNote => true,
             Self::Token
             | Self::ReadConversation
             | Self::ReadAlerts
@@ -94,7 +97,9 @@ impl Operation {
     /// What its failure without an answer costs.
     fn cost(self) -> Cost {
         match self {
-            Self::CreateSession | Self::AttachMedia | Self::WriteNote => Cost::Attempt,
+            Self::CreateSession | Self::OfferSession | Self::AttachMedia | Self::WriteNote => {
+                Cost::Attempt
+            }
             Self::Token
             | Self::ReadConversation
             | Self::ReadAlerts
@@ -108,9 +113,11 @@ impl Operation {
     #[must_use]
     pub fn vendor(self) -> Vendor {
         match self {
-            Self::Token | Self::ReadConversation | Self::CreateSession | Self::AttachMedia => {
-                Vendor::Genesys
-            }
+            Self::Token
+            | Self::ReadConversation
+            | Self::CreateSession
+            | Self::OfferSession
+            | Self::AttachMedia => Vendor::Genesys,
             Self::ReadAlerts
             | Self::ReadNotes
             | Self::WriteNote

@@ -12,6 +12,6 @@ mod pagerduty;
 mod retry_after;
 
 pub use call::{CALL_SLACK, CallError, Operation, Vendor};
-pub use genesys::{CreatedSession, Genesys, GenesysConfig};
+pub use genesys::{CreatedSession, Genesys, GenesysConfig, ReadConversation, Speaks};
 pub use http::{Http, HttpConfig, probe};
 pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig, Subscription};

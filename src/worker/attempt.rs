@@ -3,6 +3,7 @@
 //! What is known stands in two records that survive ([`Progress`], [`Cobrowse`]) and in what only this attempt knows
 //! (token, reads). A crash at any point loses the latter and nothing else.
 
+mod contract;
 mod ending;
 mod records;
 
@@ -17,8 +18,8 @@ use super::runner::Runner;
 use super::steps;
 use super::story::Story;
 use crate::escalation::{
-    Action, Call, Cobrowse, Code, Entry, EntryKind, Message, NoteLook, Progress, SessionId,
-    SessionLink, Setback, Situation, Start, Step, Survey, Update, Wait, decide,
+    Action, Call, Cobrowse, Code, Contract, Entry, EntryKind, Message, NoteLook, Progress,
+    SessionId, SessionLink, Setback, Situation, Start, Step, Survey, Update, Wait, decide,
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
 use crate::telemetry::{Settled, StepFinished};
@@ -88,12 +89,18 @@ pub(super) struct Attempt<'a> {
     pub(super) survey: Option<Survey>,
     pub(super) note_look: Option<NoteLook>,
     pub(super) token: bool,
+    /// The contract that is tried because the one in force has no such route.
+    pub(super) trying: Option<Contract>,
     /// The records as the ledger has them.
     durable: Durable,
     /// Not yet recorded.
     pub(super) link: LinkChange,
     /// The session that this attempt created, with its link: the ledger need not be asked for it.
     pub(super) created: Option<(SessionId, Option<SessionLink>)>,
+    /// What admits to the agent's side, as the conversation shows it.
+    pub(super) viewer: Option<SessionLink>,
+    /// A write was sent in this attempt: what became of it is told, however many attempts there were.
+    sent: bool,
     /// A vendor's answer is in the records here and not in the ledger yet.
     pub(super) unrecorded: bool,
     /// The intent to create a session is in the ledger, and its call was not sent; with what `asked_at` was before.
@@ -137,6 +144,9 @@ impl<'a> Attempt<'a> {
             survey: None,
             note_look: None,
             token: false,
+            trying: None,
+            viewer: None,
+            sent: false,
             link: LinkChange::Keep,
             created: None,
             unrecorded: false,
@@ -227,7 +237,11 @@ impl<'a> Attempt<'a> {
                     self.story.step = Some(step.as_str());
                     self.step_began = Instant::now();
                     let settles = call.settles();
-                    let result = self.call(call).await;
+                    let looks = call.looks();
+                    let mut result = self.call(call).await;
+                    if looks {
+                        result = result.map_err(|stopped| self.looks_again(stopped));
+                    }
                     self.tell_step(step, &result);
                     if result.is_ok() {
                         self.went_on(settles);
@@ -279,7 +293,7 @@ impl<'a> Attempt<'a> {
         Some(match self.release().await {
             Ok(()) => Ended::Later(left),
             Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-            Err(error) => self.ledger_away(&error).await,
+            Err(error) => self.ledger_away(&error, left).await,
         })
     }
 
@@ -297,6 +311,11 @@ impl<'a> Attempt<'a> {
                 unsent: self.unsent.is_some(),
                 survey: self.survey.as_ref(),
                 note_look: self.note_look.as_ref(),
+                shows_sessions: self
+                    .runner
+                    .genesys
+                    .finding()
+                    .is_some_and(|known| known.shows_sessions),
             },
         )
     }
@@ -308,7 +327,7 @@ impl<'a> Attempt<'a> {
             Call::GetToken => steps::token::run(self).await,
             Call::ClaimConversation { create } => steps::session::claim(self, create).await,
             Call::ReadConversation(step) => steps::verify::read(self, step).await,
-            Call::CreateSession => steps::session::create(self).await,
+            Call::CreateSession(_) => steps::session::create(self).await,
             Call::AttachMedia(session) => steps::media::attach(self, &session).await,
             Call::LookUpNote => steps::note::look_up(self).await,
             Call::WriteNote => steps::note::write(self).await,
@@ -318,7 +337,9 @@ impl<'a> Attempt<'a> {
     /// Puts a conclusion into the records, and tells those that settle a doubt.
     fn update(&mut self, update: Update) {
         let settled = match &update {
-            Update::SessionMayRepeat => Some((Step::Session, Settled::Repeated)),
+            Update::SessionMayRepeat => Some((Step::Session, Settled::Orphaned)),
+            Update::SessionProvenAbsent => Some((Step::Session, Settled::Repeated)),
+            Update::SessionFound { .. } => Some((Step::Session, Settled::Adopted)),
             Update::MediaMayRepeat => Some((Step::Media, Settled::Repeated)),
             Update::NoteMayRepeat => Some((Step::Note, Settled::Repeated)),
             Update::MediaFound(_) => Some((Step::Media, Settled::Adopted)),
@@ -329,18 +350,26 @@ impl<'a> Attempt<'a> {
             | Update::OfferOurs { .. }
             | Update::ForgetSession
             | Update::ForgetUnattached
+            | Update::SessionAbsent(_)
             | Update::MediaAbsent(_)
             | Update::NoteAbsent(_) => None,
         };
         if let Some((step, how)) = settled {
             let kind = match how {
                 Settled::Adopted => EntryKind::Adopted,
-                Settled::Repeated => EntryKind::Repeatable,
+                Settled::Repeated | Settled::Orphaned => EntryKind::Repeatable,
             };
-            self.note(kind, Some(step), settled_in_words(step, how));
+            self.note(kind, Some(step), settled_in_words(how));
             self.runner
                 .telemetry
                 .unknown_settled(step, how, self.held.key.as_str());
+        }
+        if update == Update::ForgetUnattached {
+            let what = "the session that was left behind is too old to be attached; a new one is asked for";
+            self.note(EntryKind::Repeatable, Some(Step::Session), what);
+            self.runner
+                .telemetry
+                .possible_orphan(self.held.key.as_str());
         }
         let mut none = Cobrowse::default();
         let cobrowse = self
@@ -370,12 +399,12 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn settled_in_words(step: Step, how: Settled) -> &'static str {
-    match (how, step) {
-        (Settled::Adopted, _) => "the earlier call took effect; it counts",
-        (Settled::Repeated, Step::Session) => {
+fn settled_in_words(how: Settled) -> &'static str {
+    match how {
+        Settled::Adopted => "the earlier call took effect; it counts",
+        Settled::Orphaned => {
             "whether the earlier call created a session cannot be found out; nobody can reach that one, so it is asked for again"
         }
-        (Settled::Repeated, _) => "the earlier call had no effect; it may be repeated",
+        Settled::Repeated => "the earlier call had no effect; it may be repeated",
     }
 }

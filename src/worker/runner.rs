@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use super::story::Story;
 use crate::escalation::invariant;
 use crate::escalation::{
-    Bounds, Code, DeadLetter, End, Entry, EntryKind, Key, Message, Start, Task,
+    Bounds, Code, DeadLetter, End, Entry, EntryKind, Key, Message, NoteStyle, Start, Task,
 };
 use crate::ledger::{self, Arrival, Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
@@ -39,6 +39,8 @@ pub struct RunnerConfig {
     pub bounds: Bounds,
     /// The retry schedule.
     pub schedule: Schedule,
+    /// How notes are written.
+    pub note: NoteStyle,
 }
 
 /// Works on messages. Cheap to share.

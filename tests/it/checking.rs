@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use escalator::simulator::{Fault, Operation, Subscription, What, Which};
+use escalator::simulator::{CobrowseApi, Config, Fault, Operation, Subscription, What, Which};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -30,7 +30,16 @@ async fn run(
 }
 
 async fn check(world: &World, settings: &[(&str, &str)]) -> (i32, Vec<Value>, String) {
-    let output = run(world, &["check", "--json"], settings, &[]).await;
+    check_with(world, settings, &[]).await
+}
+
+async fn check_with(
+    world: &World,
+    settings: &[(&str, &str)],
+    more: &[&str],
+) -> (i32, Vec<Value>, String) {
+    let arguments = [&["check", "--json"], more].concat();
+    let output = run(world, &arguments, settings, &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     let config = world.simulator.config();
     let all = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -99,9 +108,44 @@ async fn where_all_is_well_every_part_is_ok_and_nothing_was_written_at_a_vendor(
     drop(world.start("serve", &[]).await);
     let (_, findings, _) = check(&world, &[]).await;
     assert!(
-        part(&findings, "ledger").1.ends_with("schema 2"),
+        part(&findings, "ledger").1.ends_with("schema 3"),
         "{findings:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_is_told_as_it_is_set_as_it_looks_and_as_it_was_found_out() {
+    let world = World::with(Config {
+        cobrowse_api: CobrowseApi::Conversation,
+        ..Config::default()
+    })
+    .await;
+    let auto = [("GENESYS_COBROWSE_API", "auto")];
+    let told = |findings: &[Value]| part(findings, "contract").1.to_owned();
+    let (_, findings, _) = check(&world, &[]).await;
+    assert!(told(&findings).starts_with("conversation, as genesys.cobrowse_api says"));
+    let (_, findings, _) = check(&world, &auto).await;
+    assert!(told(&findings).starts_with("not decided yet"));
+
+    let case = world.case();
+    let look = ["--conversation", &*case.conversation];
+    let (code, findings, all) = check_with(&world, &auto, &look).await;
+    assert!(
+        told(&findings).ends_with("by the contract conversation: live, 1 agents connected"),
+        "{code}: {all}"
+    );
+    let (code, findings, _) = check_with(&world, &auto, &["--conversation", "nobody-s"]).await;
+    assert_eq!((code, part(&findings, "contract").0), (1, "wrong"));
+
+    let program = world.start("serve", &auto).await;
+    world.deliver(&program, &world.trigger(&case)).await;
+    world.until(|effects| effects.live_notes == 1).await;
+    let (_, findings, _) = check(&world, &auto).await;
+    assert_eq!(
+        told(&findings),
+        "conversation, found out: sessions were made by it, and seen in their conversations"
+    );
+    assert_eq!(world.simulator.effects().sessions.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +201,7 @@ async fn a_ledger_on_postgresql_is_reached_and_nothing_is_made_there() {
     drop(world.start("serve", &[("DATABASE_URL", url)]).await);
     let (_, findings, all) = check(&world, &[("DATABASE_URL", url)]).await;
     let (_, text) = part(&findings, "ledger");
-    assert!(text.ends_with("schema 2"), "{text}");
+    assert!(text.ends_with("schema 3"), "{text}");
     assert!(!all.contains(database.url.password().unwrap()), "{all}");
 
     let wrong = database.with_password("a-wrong-password");

@@ -6,6 +6,7 @@
 
 mod claims;
 mod conversations;
+mod findings;
 mod generations;
 mod intents;
 mod listing;
@@ -40,6 +41,11 @@ const SHORT: Duration = Duration::from_secs(2);
 macro_rules! suite {
     ($fresh:path) => {
         $crate::ledger::suite! { $fresh;
+            findings {
+                nothing_is_known_of_a_genesys_before_somebody_has_looked
+                what_was_learned_of_a_genesys_is_known_to_all_and_only_of_that_one
+                of_many_who_look_first_at_once_all_hear_the_same
+            }
             claims {
                 of_fifty_claims_at_once_one_is_granted
                 a_lease_that_ended_is_granted_again_as_recovered

@@ -23,7 +23,7 @@ use procedure::{Model, Protocol};
 use search::{Explored, explore};
 use std::io::Write as _;
 use std::time::Instant;
-use world::{Budget, State};
+use world::{Budget, Genesys, State};
 
 /// One small world.
 struct Scenario {
@@ -36,6 +36,7 @@ struct Scenario {
     resolves: bool,
     /// 0: they are not counted.
     attempts_max: u8,
+    genesys: Genesys,
     budget: Budget,
     /// The budget of `make model`.
     large: Budget,
@@ -48,6 +49,7 @@ const ALONE: Scenario = Scenario {
     copies: 1,
     resolves: false,
     attempts_max: 0,
+    genesys: Genesys::Sessions,
     budget: budget(0, 0, 0, 0, 0),
     large: budget(1, 1, 1, 1, 0),
 };
@@ -79,6 +81,7 @@ fn run(scenario: &Scenario, protocol: Protocol, only_damage: bool) -> Explored {
     };
     let mut start = State {
         budget,
+        genesys: scenario.genesys,
         ..State::default()
     };
     for key in 0..scenario.incidents {
@@ -243,6 +246,115 @@ fn two_incidents_of_one_conversation_that_changes() {
         large: budget(0, 0, 0, 1, 1),
         ..ALONE
     });
+}
+
+/// The published contract, by what the other side shows, and by what we know of that.
+const OFFERED: [(&str, Genesys); 3] = [
+    (
+        "offers, shown and known to be",
+        Genesys::Conversation {
+            shows: true,
+            known: true,
+        },
+    ),
+    (
+        "offers, shown",
+        Genesys::Conversation {
+            shows: true,
+            known: false,
+        },
+    ),
+    (
+        "offers, never shown",
+        Genesys::Conversation {
+            shows: false,
+            known: false,
+        },
+    ),
+];
+
+#[test]
+fn whatever_becomes_of_an_offer_by_a_worker_that_may_crash() {
+    for (name, genesys) in OFFERED {
+        holds(&Scenario {
+            name,
+            genesys,
+            resolves: true,
+            budget: budget(2, 0, 1, 0, 0),
+            large: budget(3, 0, 1, 0, 0),
+            ..ALONE
+        });
+    }
+}
+
+#[test]
+fn whatever_becomes_of_an_offer_in_a_conversation_that_changes() {
+    for (name, genesys) in OFFERED {
+        holds(&Scenario {
+            name,
+            genesys,
+            attempts_max: 2,
+            budget: budget(2, 0, 0, 0, 1),
+            large: budget(2, 0, 1, 0, 2),
+            ..ALONE
+        });
+    }
+}
+
+#[test]
+fn whatever_becomes_of_an_offer_and_of_the_ledger() {
+    for (name, genesys) in OFFERED {
+        holds(&Scenario {
+            name,
+            genesys,
+            resolves: true,
+            budget: budget(1, 1, 1, 0, 0),
+            large: budget(2, 1, 1, 0, 0),
+            ..ALONE
+        });
+    }
+}
+
+#[test]
+fn two_workers_and_two_incidents_of_one_conversation_make_one_offer() {
+    for (name, genesys) in OFFERED {
+        holds(&Scenario {
+            name,
+            genesys,
+            incidents: 2,
+            workers: 2,
+            budget: budget(0, 0, 1, 0, 0),
+            large: budget(0, 0, 1, 1, 0),
+            ..ALONE
+        });
+        holds(&Scenario {
+            name,
+            genesys,
+            workers: 2,
+            copies: 2,
+            budget: budget(1, 0, 0, 1, 0),
+            large: budget(1, 0, 1, 1, 0),
+            ..ALONE
+        });
+    }
+}
+
+#[test]
+fn without_the_settle_time_a_late_request_offers_a_second_session() {
+    let protocol = Protocol {
+        no_settling: true,
+        ..Protocol::default()
+    };
+    let (name, genesys) = OFFERED[0];
+    let scenario = Scenario {
+        name,
+        genesys,
+        budget: budget(1, 0, 0, 0, 0),
+        ..ALONE
+    };
+    let found = finds(&scenario, protocol);
+    let expected = (Invariant::SettledBeforeRepeat, Invariant::OneLiveAttachment);
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -32,6 +32,17 @@ async fn whatever_point_it_crashes_at_there_is_one_session_and_one_note() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whatever_point_it_crashes_at_there_is_one_offer_or_a_person_is_asked() {
+    let suite = Suite::new(LANES).await;
+    let offered = Arc::clone(&suite).series(Database::Sqlite, Scenario::Offered, Script::none(), 5);
+    offered.await;
+    let reports = suite.reports.lock().await;
+    let summary = Summary::of(&reports);
+    assert_eq!(summary.violations, 0, "see above how to repeat it");
+    assert!(summary.points.len() > 25, "{:?}", summary.points);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pairs_of_crashes_beside_faults_of_the_vendors_do_no_more_harm() {
     let suite = Suite::new(LANES).await;
     let seed = std::env::var("TORTURE_SEED").ok();

@@ -4,6 +4,7 @@
 //! letter, and how often it asked.
 
 mod alerts;
+mod contracts;
 mod conversations;
 mod credentials;
 mod ending;

@@ -144,6 +144,9 @@ async fn crash_everywhere(databases: &[Database]) -> (String, String) {
         for fault in Script::all() {
             running.spawn(Arc::clone(&suite).series(*database, Scenario::Single, fault, 2));
         }
+        for fault in Script::of_an_offer() {
+            running.spawn(Arc::clone(&suite).series(*database, Scenario::Offered, fault, 2));
+        }
     }
     running.join_all().await;
     Arc::clone(&suite).pairs(databases, seed, pairs).await;
@@ -156,7 +159,7 @@ async fn crash_everywhere(databases: &[Database]) -> (String, String) {
         summary.runs,
         summary.crashes,
         summary.points.len(),
-        Script::all().len(),
+        Script::all().len() + Script::of_an_offer().len(),
         summary.violations,
         summary.orphans,
         began.elapsed().as_secs_f64()

@@ -279,7 +279,12 @@ fn subscription(one: &Subscription, starts: &Starts) -> Vec<Finding> {
     findings
 }
 
-fn call_failed(part: &'static str, at: &str, operation: Operation, error: &CallError) -> Finding {
+pub(super) fn call_failed(
+    part: &'static str,
+    at: &str,
+    operation: Operation,
+    error: &CallError,
+) -> Finding {
     let hint = error.setback(operation).code.hint();
     let text = format!("{at}: {error}");
     match error {

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::super::exit::Failure;
+use super::Arguments;
 use crate::simulator::Simulator;
 
 /// How long it may take to say that it runs.
@@ -31,7 +32,7 @@ impl Surroundings {
         folder: &Path,
         simulator: &Simulator,
         urls: &[SecretString],
-        crash: bool,
+        arguments: &Arguments,
     ) -> Self {
         let config = simulator.config();
         let amqp: Vec<&str> = urls.iter().map(ExposeSecret::expose_secret).collect();
@@ -44,6 +45,7 @@ impl Surroundings {
             ("INGRESS_LISTEN", "127.0.0.1:0".to_owned()),
             ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("GENESYS_API_URL", simulator.genesys_url()),
+            ("GENESYS_COBROWSE_API", arguments.cobrowse_api.clone()),
             ("GENESYS_CLIENT_ID", config.client_id.clone()),
             ("GENESYS_CLIENT_SECRET", config.client_secret.clone()),
             ("PAGERDUTY_API_URL", simulator.pagerduty_url()),
@@ -52,7 +54,7 @@ impl Surroundings {
             ("PAGERDUTY_WEBHOOK_SECRETS", config.webhook_secret.clone()),
             ("LOG_FORMAT", "json".to_owned()),
         ];
-        if crash {
+        if arguments.crash {
             // A dead worker's claims and lost answers would take half a minute with the defaults; nobody watches that.
             variables.extend([
                 ("WORKER_LEASE", "3s".to_owned()),

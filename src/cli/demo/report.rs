@@ -100,7 +100,7 @@ fn fault(one: &Played, effects: &Effects) -> Option<String> {
             .sessions
             .iter()
             .find(|s| s.id == attached.session_id);
-        session.is_some_and(|s| notes.iter().any(|n| n.content.contains(&s.join_url)))
+        session.is_some_and(|s| notes.iter().any(|n| s.is_told_in(&n.content)))
     });
     let right = attached.len() == 1 && notes.len() == 1 && linked;
     (!right).then(|| {

@@ -68,7 +68,8 @@ impl<'a> Escalation<'a> {
                 .and_then(|context| context.agent.as_ref())
                 .map(|id| id.as_str()),
             offer: progress.offer.as_ref().map(|offer| match offer {
-                Offer::Ours { .. } => "ours",
+                Offer::Ours { shown: true, .. } => "ours",
+                Offer::Ours { shown: false, .. } => "offered",
                 Offer::Running => "running",
             }),
             session: facts::session(known).map(|id| id.as_str()),

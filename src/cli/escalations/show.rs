@@ -26,7 +26,7 @@ line of its timeline, oldest first. Times are RFC 3339, spans are milliseconds (
 
 escalation: key, incident, generation (0, or the event that reopened it), state (open, done, cancelled, dead), at (of an \
 open one: the step, or waits_for_agent), code, reason, hint, letter_stored (of a dead one), conversation, agent, \
-named_agent, offer (ours, or running: a session that was there before), session, note, attempts, leases, takeovers \
+named_agent, offer (ours; offered: ours, and not joined yet; or running: a session that was there before), session, note, attempts, leases, takeovers \
 (leases that ended without being given back), holder, lease_left_ms, waiting_since, not_before, occurred_at, accepted_at, \
 created_at, ended_at, resolved_at, took_ms.
 
@@ -155,7 +155,16 @@ fn facts_in_words(known: &Known, now: Timestamp) -> Vec<(&'static str, String)> 
     facts.extend(agent(known).map(|text| ("agent", text)));
     let session = match &progress.offer {
         None => None,
-        Some(Offer::Ours { session, .. }) => Some(session.to_string()),
+        Some(Offer::Ours {
+            session,
+            shown: true,
+            ..
+        }) => Some(session.to_string()),
+        Some(Offer::Ours {
+            session,
+            shown: false,
+            ..
+        }) => Some(format!("{session}, offered and not joined yet")),
         Some(Offer::Running) => Some(
             "one that was running before, and is not ours; no second one was offered".to_owned(),
         ),

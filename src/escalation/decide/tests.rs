@@ -5,8 +5,11 @@
     clippy::wildcard_enum_match_arm
 )]
 
+use super::session::AGENT_POLL;
 use super::*;
-use crate::escalation::{AgentId, AgentSeen, Context, ConversationId, LiveCobrowse, Offer};
+use crate::escalation::{
+    AgentId, AgentSeen, Context, ConversationId, Intent, LiveCobrowse, Offer, Wait,
+};
 
 const BOUNDS: Bounds = Bounds {
     settle: Duration::from_secs(5),
@@ -44,6 +47,7 @@ fn showing(session: &SessionId) -> Conversation {
     Conversation {
         cobrowse: vec![LiveCobrowse {
             session: Some(session.clone()),
+            viewer: None,
         }],
         ..ready()
     }
@@ -81,6 +85,7 @@ fn situation(now: i64) -> Situation<'static> {
         unsent: false,
         survey: None,
         note_look: None,
+        shows_sessions: false,
     }
 }
 
@@ -93,6 +98,7 @@ fn with(
     read: i64,
 ) -> Action {
     let survey = Survey {
+        contract: cobrowse.contract,
         conversation,
         read_at: at(read),
     };
@@ -132,6 +138,7 @@ fn nothing_is_asked_before_it_is_needed() {
 /// What follows on a read of the conversation before it is claimed.
 fn unclaimed(progress: &Progress, conversation: Conversation) -> Action {
     let survey = Survey {
+        contract: Contract::Sessions,
         conversation,
         read_at: at(1),
     };
@@ -181,6 +188,7 @@ fn an_intent_that_was_recorded_just_now_is_acted_on_and_any_other_is_waited_out(
         ..Cobrowse::default()
     };
     let survey = Survey {
+        contract: Contract::Sessions,
         conversation: ready(),
         read_at: at(1),
     };
@@ -193,7 +201,10 @@ fn an_intent_that_was_recorded_just_now_is_acted_on_and_any_other_is_waited_out(
         };
         decide(&known(), &situation)
     };
-    assert_eq!(with_unsent(true), Action::Call(Call::CreateSession));
+    assert_eq!(
+        with_unsent(true),
+        Action::Call(Call::CreateSession(Contract::Sessions))
+    );
     assert!(matches!(with_unsent(false), Action::WaitUntil { .. }));
 }
 
@@ -449,7 +460,7 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
         Action::Update(Update::OfferOurs {
             session: session(),
             started_at: at(0),
-            seen_at: at(40)
+            seen_at: Some(at(40))
         })
     );
     assert_eq!(
@@ -478,4 +489,5 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
 }
 
 mod giving_up;
+mod offers;
 mod world;

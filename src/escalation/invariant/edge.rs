@@ -14,6 +14,7 @@
 
 use super::{Invariant, Verdict, must};
 use crate::escalation::cobrowse::Cobrowse;
+use crate::escalation::contract::Contract;
 use crate::escalation::progress::{End, Intent, Progress, Write};
 
 fn legal(holds: bool, detail: &'static str) -> Verdict {
@@ -78,7 +79,11 @@ pub fn cobrowse(before: &Cobrowse, after: &Cobrowse) -> Verdict {
     let forgotten = before.session.done().is_some() && after.session.done().is_none();
     if forgotten {
         legal(
-            before.seen_at.is_some() || !before.media.in_doubt() && before.media.done().is_none(),
+            before.seen_at.is_some()
+                // Attached by nobody, as far as anybody knows; or in doubt, and the looks that settled it are not on record.
+                || before.media.done().is_none()
+                // An offer has an end, whether or not anybody saw it.
+                || before.contract == Contract::Conversation,
             "a session was forgotten that may still appear",
         )?;
         return legal(

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::escalation::{
-    Agent, AgentId, Cobrowse, Code, Context, ConversationId, DeadLetterOrigin, Intent, NoteId,
-    Offer, Progress, SessionId,
+    Agent, AgentId, Cobrowse, Code, Context, Contract, ConversationId, DeadLetterOrigin, Intent,
+    NoteId, Offer, Progress, SessionId,
 };
 use std::collections::BTreeSet;
 
@@ -34,6 +34,8 @@ fn session(name: &str) -> SessionId {
 
 fn attached(seen: bool) -> Cobrowse {
     Cobrowse {
+        contract: Contract::Sessions,
+        offer_ends: None,
         session: done(1, session("s-1")),
         media: done(2, ()),
         seen_at: seen.then(|| at(3)),

@@ -193,8 +193,18 @@ pub(super) const OLD_LINKS: &str = concat!(
 pub(super) const FORGET_LINKS: &str =
     "UPDATE conversations SET link = NULL WHERE conversation_id = ANY($1)";
 
+pub(super) const FINDING: &str = "SELECT finding FROM findings WHERE account = $1";
+pub(super) const FINDING_LOCKED: &str =
+    "SELECT finding FROM findings WHERE account = $1 FOR UPDATE";
+pub(super) const ENSURE_FINDING: &str = "INSERT INTO findings (account, finding, found_at) VALUES ($1, $2, 0) ON CONFLICT (account) DO NOTHING";
+pub(super) const FOUND: &str = concat!(
+    "UPDATE findings SET finding = $2, found_at = ",
+    now!(),
+    " WHERE account = $1"
+);
+
 /// All of them.
-pub(super) const ALL: [&str; 38] = [
+pub(super) const ALL: [&str; 42] = [
     ROW,
     NEWEST_ROW,
     NOW_AND_RESOLVED,
@@ -233,4 +243,8 @@ pub(super) const ALL: [&str; 38] = [
     FORGET_RESOLUTIONS,
     OLD_LINKS,
     FORGET_LINKS,
+    FINDING,
+    FINDING_LOCKED,
+    ENSURE_FINDING,
+    FOUND,
 ];

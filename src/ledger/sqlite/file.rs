@@ -15,6 +15,7 @@ use crate::ledger::Inspected;
 const MIGRATIONS: &[(u32, &str)] = &[
     (1, include_str!("0001_ledger.sql")),
     (2, include_str!("0002_listing.sql")),
+    (3, include_str!("0003_findings.sql")),
 ];
 
 /// How long a write waits for another process that writes to the same file.

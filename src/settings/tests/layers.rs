@@ -48,10 +48,7 @@ fn without_anything_else_the_documented_defaults_hold() {
         settings.genesys().unwrap().login_url.as_str(),
         "https://login.mypurecloud.com"
     );
-    assert_eq!(
-        settings.genesys().unwrap().cobrowse_api,
-        CobrowseApi::Sessions
-    );
+    assert_eq!(settings.genesys().unwrap().cobrowse_api, CobrowseApi::Auto);
     assert_eq!(settings.genesys().unwrap().requests_per_minute, 300);
     assert_eq!(settings.pagerduty().unwrap().requests_per_minute, 960);
     assert_eq!(settings.starts().unwrap().events.len(), 2);

@@ -91,11 +91,14 @@ fn a_value_out_of_range_is_refused_and_the_advice_says_the_range() {
 }
 
 #[test]
-fn contracts_that_this_build_has_not_are_refused_in_plain_words() {
-    for name in ["auto", "conversation"] {
-        assert!(fault_of("GENESYS_COBROWSE_API", name).contains("does not speak yet"));
+fn a_contract_that_there_is_not_is_refused_with_those_that_there_are() {
+    for name in ["session", "AUTO", "both"] {
+        let fault = fault_of("GENESYS_COBROWSE_API", name);
+        assert!(
+            fault.contains("write auto, conversation or sessions"),
+            "{fault}"
+        );
     }
-    assert!(fault_of("GENESYS_COBROWSE_API", "session").contains("write sessions"));
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(
         kept_for("240h")[0]
             .to_string()
-            .contains("not longer than escalation.expires_after")
+            .contains("not longer than twice escalation.expires_after")
     );
     assert_eq!(kept_for("11d"), Vec::new());
     assert!(

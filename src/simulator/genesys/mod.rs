@@ -1,14 +1,17 @@
-//! Genesys Cloud: its token, its errors, its bearer check. The cobrowse contract has a file of its own.
+//! Genesys Cloud: its token, its errors, its bearer check. Each cobrowse contract has a file of its own.
 
+mod conversation;
 mod sessions;
 
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
 use serde_json::json;
 
 use super::{
-    config::Config,
+    config::{CobrowseApi, Config},
     fault::Operation,
     limit::Admission,
     reply::{Answer, Call, Route},
@@ -20,7 +23,9 @@ pub(super) fn route(method: &Method, path: &str) -> Route {
     if (method, path) == (&Method::POST, "/oauth/token") {
         return Route::to(Operation::GenesysToken, None);
     }
-    sessions::route(method, path).unwrap_or_else(|| Route::unknown(method, path))
+    sessions::route(method, path)
+        .or_else(|| conversation::route(method, path))
+        .unwrap_or_else(|| Route::unknown(method, path))
 }
 
 /// 429 if the minute is full.
@@ -52,9 +57,11 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
         Operation::GenesysToken => token(state, config, call),
         Operation::GenesysConversation
         | Operation::GenesysCreateSession
-        | Operation::GenesysAttachMedia => match refuse(state, call) {
-            Some(refused) => refused,
-            None => sessions::answer(state, config, call),
+        | Operation::GenesysAttachMedia
+        | Operation::GenesysOfferSession => match (refuse(state, call), config.cobrowse_api) {
+            (Some(refused), _) => refused,
+            (None, CobrowseApi::Sessions) => sessions::answer(state, config, call),
+            (None, CobrowseApi::Conversation) => conversation::answer(state, config, call),
         },
         Operation::PagerdutyAlerts
         | Operation::PagerdutyIncident
@@ -68,7 +75,7 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
     }
 }
 
-/// Client credentials in the form. HTTP Basic, which the published contract uses, is not known to this one.
+/// Client credentials: in the form under `sessions`, by HTTP Basic under `conversation`. Neither knows the other's way.
 fn token(state: &mut State, config: &Config, call: &Call) -> Answer {
     if !call.is("application/x-www-form-urlencoded") {
         return token_error(
@@ -86,10 +93,14 @@ fn token(state: &mut State, config: &Config, call: &Call) -> Answer {
         Some(_) => return token_error("unsupported_grant_type", "grant type is not supported"),
         None => return token_error("invalid_request", "grant_type is required"),
     }
-    if field("client_id").as_deref() != Some(config.client_id.as_str()) {
+    let (id, secret) = match config.cobrowse_api {
+        CobrowseApi::Sessions => (field("client_id"), field("client_secret")),
+        CobrowseApi::Conversation => basic(call).unzip(),
+    };
+    if id.as_deref() != Some(config.client_id.as_str()) {
         return token_error("invalid_client", "client not found");
     }
-    if field("client_secret").as_deref() != Some(state.client_secret.as_str()) {
+    if secret.as_deref() != Some(state.client_secret.as_str()) {
         return token_error("invalid_client", "authentication failed");
     }
     let token = state.ids.token();
@@ -100,6 +111,17 @@ fn token(state: &mut State, config: &Config, call: &Call) -> Answer {
         200,
         json!({ "access_token": token, "token_type": "bearer", "expires_in": lifetime_s }),
     )
+}
+
+/// User and password of HTTP Basic.
+fn basic(call: &Call) -> Option<(String, String)> {
+    let (scheme, encoded) = call.header("authorization")?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
 }
 
 /// The login host has an error body of its own.

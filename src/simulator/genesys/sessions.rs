@@ -33,12 +33,13 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
     let id = call.route.id.as_deref().unwrap_or_default();
     match call.route.operation {
         Operation::GenesysConversation => match state.conversations.get(id) {
-            Some(conversation) => Answer::json(200, conversation.body()),
+            Some(conversation) => Answer::json(200, conversation.body(config)),
             None => unknown_conversation(call, id),
         },
         Operation::GenesysCreateSession => create(state, call),
         Operation::GenesysAttachMedia => attach(state, config, call, id),
         Operation::GenesysToken
+        | Operation::GenesysOfferSession
         | Operation::PagerdutyAlerts
         | Operation::PagerdutyIncident
         | Operation::PagerdutyListNotes
@@ -51,7 +52,7 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
     }
 }
 
-fn unknown_conversation(call: &Call, id: &str) -> Answer {
+pub(super) fn unknown_conversation(call: &Call, id: &str) -> Answer {
     not_found(call, &format!("Conversation not found: {id}"))
 }
 

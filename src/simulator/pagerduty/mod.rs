@@ -108,6 +108,7 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
         | Operation::GenesysConversation
         | Operation::GenesysCreateSession
         | Operation::GenesysAttachMedia
+        | Operation::GenesysOfferSession
         | Operation::Unknown => not_found(),
     }
 }

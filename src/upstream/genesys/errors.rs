@@ -67,13 +67,18 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
             }
             // Its path names nothing that could be unknown: the route itself is.
             Operation::CreateSession | Operation::Token => set_up(Code::GenesysRouteUnknown),
+            // The conversation was read a moment before, so it is the route that is not there; or it has just ended, which
+            // the next read will tell.
+            Operation::OfferSession => set_up(Code::GenesysRouteUnknown),
             Operation::ReadAlerts
             | Operation::ReadNotes
             | Operation::WriteNote
             | Operation::ReadAbilities
             | Operation::ReadSubscriptions => refused(Code::GenesysRefused),
         },
-        StatusCode::BAD_REQUEST if operation == Operation::AttachMedia => {
+        StatusCode::BAD_REQUEST
+            if matches!(operation, Operation::AttachMedia | Operation::OfferSession) =>
+        {
             refused(Code::CobrowseNotPossible)
         }
         StatusCode::CONFLICT => CallError::Conflict(reason),

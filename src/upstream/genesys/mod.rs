@@ -1,27 +1,40 @@
 //! Genesys Cloud.
 //!
-//! This file is the seam: what the worker can ask of Genesys, whichever contract the other side speaks. The contract
-//! itself, paths and field names and what an answer means, is in [`sessions`].
+//! This file is the seam: what the worker can ask of Genesys, whichever contract the other side speaks. The contracts
+//! themselves, paths and field names and what an answer means, are in [`sessions`] and [`conversation`].
 
+mod call;
+mod conversation;
 mod errors;
 mod sessions;
+mod speaks;
 mod token;
 
+use jiff::Timestamp;
+use reqwest::Method;
 use secrecy::SecretString;
 use std::sync::Arc;
 use url::Url;
 
-use self::token::{Credentials, TokenCache};
-use super::call::CallError;
+use self::speaks::Known;
+pub use self::speaks::Speaks;
+use self::token::{Credentials, Style, TokenCache};
+use super::call::{CallError, Operation};
 use super::gate::Gate;
-use super::http::Http;
-use crate::escalation::{Conversation, ConversationId, SessionId, SessionLink};
+use super::http::{self, Http};
+use crate::escalation::{Contract, Conversation, ConversationId, Finding, SessionId, SessionLink};
 
 /// Where Genesys is, and who we are there.
 #[derive(Debug, Clone)]
 pub struct GenesysConfig {
     /// Base of the API, e.g. `https://api.mypurecloud.ie/`.
     pub api_url: Url,
+    /// Base of the login host, e.g. `https://login.mypurecloud.ie/`.
+    pub login_url: Url,
+    /// The contract that it speaks.
+    pub speaks: Speaks,
+    /// Whether a join code of the `conversation` contract is kept: only where it is to go into a note.
+    pub keeps_codes: bool,
     /// The OAuth client's id.
     pub client_id: String,
     /// The OAuth client's secret.
@@ -33,8 +46,19 @@ pub struct GenesysConfig {
 pub struct CreatedSession {
     /// Its id.
     pub id: SessionId,
-    /// Its link, where the answer has one.
+    /// Under `sessions` its link, where the answer has one; under `conversation` its join code, where that is kept.
     pub link: Option<SessionLink>,
+    /// Until when it is offered, where the answer says so.
+    pub offer_ends: Option<Timestamp>,
+}
+
+/// A conversation that was read.
+#[derive(Debug, Clone)]
+pub struct ReadConversation {
+    /// What it says.
+    pub conversation: Conversation,
+    /// By which contract it was understood.
+    pub contract: Contract,
 }
 
 /// Calls to Genesys. Cheap to clone; clones share token and connections.
@@ -42,6 +66,9 @@ pub struct CreatedSession {
 pub struct Genesys {
     http: Http,
     api: Url,
+    account: Arc<str>,
+    keeps_codes: bool,
+    known: Arc<Known>,
     tokens: Arc<TokenCache>,
     gate: Arc<Gate>,
 }
@@ -50,10 +77,22 @@ impl Genesys {
     /// Sets it up. Nothing is called yet.
     #[must_use]
     pub fn new(http: Http, config: GenesysConfig) -> Self {
+        let account = format!("{} at {}", config.client_id, config.api_url);
+        // As published first: its answer to a stranger is the clearer one.
+        let published = (Style::Basic, config.login_url);
+        let in_the_form = (Style::Form, config.api_url.clone());
+        let ways = match config.speaks {
+            Speaks::Set(Contract::Sessions) => vec![in_the_form],
+            Speaks::Set(Contract::Conversation) => vec![published],
+            Speaks::Auto => vec![published, in_the_form],
+        };
+        let ways = ways
+            .into_iter()
+            .map(|(style, host)| (style, http::url(&host, &["oauth", "token"])));
         let tokens = TokenCache::new(
             http.clone(),
             Credentials {
-                url: sessions::token_url(&config.api_url),
+                ways: ways.collect(),
                 client_id: config.client_id,
                 client_secret: config.client_secret,
             },
@@ -61,6 +100,9 @@ impl Genesys {
         Self {
             http,
             api: config.api_url,
+            account: account.into(),
+            keeps_codes: config.keeps_codes,
+            known: Arc::new(Known::new(config.speaks)),
             tokens: Arc::new(tokens),
             gate: Arc::default(),
         }
@@ -80,16 +122,59 @@ impl Genesys {
         self.tokens.get().await.map(|_| ())
     }
 
-    /// Reads a conversation. Also the look-up twin of [`attach_media`](Self::attach_media). May be repeated.
+    /// Under which name the ledger keeps what is found out about this Genesys: client id and address.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// How the contract is settled.
+    #[must_use]
+    pub fn speaks(&self) -> Speaks {
+        self.known.speaks()
+    }
+
+    /// What is known of the other side under the contract in force; `None`: nothing yet.
+    #[must_use]
+    pub fn finding(&self) -> Option<Finding> {
+        self.known.finding()
+    }
+
+    /// Takes over what all processes have agreed on.
+    pub fn agree(&self, finding: Finding) {
+        self.known.agree(finding);
+    }
+
+    /// Reads a conversation. Also the look-up twin of [`attach_media`](Self::attach_media) and of
+    /// [`offer_session`](Self::offer_session). May be repeated.
+    ///
+    /// It is understood by `contract` if there is one, else by the contract in force, else by what it looks like.
     ///
     /// # Errors
     /// [`CallError`]; [`CallError::Refused`] when there is no such conversation.
-    pub async fn conversation(&self, id: &ConversationId) -> Result<Conversation, CallError> {
-        sessions::read_conversation(self, id).await
+    pub async fn conversation(
+        &self,
+        id: &ConversationId,
+        contract: Option<Contract>,
+    ) -> Result<ReadConversation, CallError> {
+        let url = http::url(&self.api, &["api", "v2", "conversations", id.as_str()]);
+        let operation = Operation::ReadConversation;
+        let reply = call::call(self, operation, Method::GET, url, None).await?;
+        let contract = contract
+            .or_else(|| self.known.contract())
+            .unwrap_or_else(|| speaks::contract_of(&reply));
+        let conversation = match contract {
+            Contract::Sessions => sessions::understand(&reply)?,
+            Contract::Conversation => conversation::understand(&reply)?,
+        };
+        Ok(ReadConversation {
+            conversation,
+            contract,
+        })
     }
 
-    /// Creates a session. Not idempotent, and there is no way to look up whether one was created; a session that is
-    /// attached to nothing is out of everybody's reach.
+    /// `sessions`: creates a session. Not idempotent, and there is no way to look up whether one was created; a session
+    /// that is attached to nothing is out of everybody's reach.
     ///
     /// # Errors
     /// [`CallError`].
@@ -97,7 +182,19 @@ impl Genesys {
         sessions::create_session(self).await
     }
 
-    /// Attaches a session to a conversation. Not idempotent; the look-up twin is
+    /// `conversation`: offers a session in this conversation, which also attaches it. Not idempotent; the look-up twin is
+    /// [`conversation`](Self::conversation), as far as this Genesys shows such sessions.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn offer_session(
+        &self,
+        conversation: &ConversationId,
+    ) -> Result<CreatedSession, CallError> {
+        conversation::offer_session(self, conversation).await
+    }
+
+    /// `sessions`: attaches a session to a conversation. Not idempotent; the look-up twin is
     /// [`conversation`](Self::conversation).
     ///
     /// # Errors

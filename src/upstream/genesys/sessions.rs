@@ -8,30 +8,20 @@
 //! Any 2xx is a success. Enumerations are open: an unknown text is not an error.
 
 use jiff::Timestamp;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use url::Url;
+use serde_json::json;
 
-use super::super::call::{CALL_SLACK, CallError, Operation};
+use super::super::call::{CallError, Operation};
 use super::super::http::{self, Reply};
-use super::errors;
+use super::call::call;
 use super::{CreatedSession, Genesys};
 use crate::escalation::{
     AgentId, AgentSeen, Conversation, ConversationId, LiveCobrowse, SessionId, SessionLink,
 };
 
-pub(super) fn token_url(api: &Url) -> Url {
-    http::url(api, &["oauth", "token"])
-}
-
-/// `GET /api/v2/conversations/{id}`
-pub(super) async fn read_conversation(
-    genesys: &Genesys,
-    id: &ConversationId,
-) -> Result<Conversation, CallError> {
-    let url = http::url(&genesys.api, &["api", "v2", "conversations", id.as_str()]);
-    let reply = call(genesys, Operation::ReadConversation, Method::GET, url, None).await?;
+/// What an answer to `GET /api/v2/conversations/{id}` says.
+pub(super) fn understand(reply: &Reply) -> Result<Conversation, CallError> {
     Ok(reply.json::<ConversationBody>()?.into())
 }
 
@@ -56,6 +46,7 @@ pub(super) async fn create_session(genesys: &Genesys) -> Result<CreatedSession, 
             .join_url
             .filter(|link| is_web_link(link))
             .map(SessionLink::new),
+        offer_ends: None,
     })
 }
 
@@ -82,84 +73,9 @@ pub(super) async fn attach_media(
     Ok(())
 }
 
-/// One call, with everything that belongs to it, within one deadline: an intent names that deadline, and nothing may be
-/// sent after it.
-async fn call(
-    genesys: &Genesys,
-    operation: Operation,
-    method: Method,
-    url: Url,
-    body: Option<&Value>,
-) -> Result<Reply, CallError> {
-    genesys.gate.pass()?;
-    // A little more than one request gets, so that its own end is told as that.
-    let within = genesys.http.call_timeout() + CALL_SLACK;
-    let whole = Box::pin(with_token(genesys, operation, method, url, body));
-    tokio::time::timeout(within, whole)
-        .await
-        .unwrap_or_else(|_| Err(CallError::unknown(format!("not done within {within:?}"))))
-        .map_err(|error| genesys.gate.heed(error))
-}
-
-/// Sends with a token, and once more with a new one after a 401: the token may have been revoked. A 401 is a refusal
-/// before any effect, so that this is safe for writes too.
-async fn with_token(
-    genesys: &Genesys,
-    operation: Operation,
-    method: Method,
-    url: Url,
-    body: Option<&Value>,
-) -> Result<Reply, CallError> {
-    let token = genesys.tokens.get().await.map_err(before_sending)?;
-    let request = |token: &str| -> RequestBuilder {
-        let request = genesys
-            .http
-            .client()
-            .request(method.clone(), url.clone())
-            .bearer_auth(token)
-            .header("accept", "application/json");
-        match body {
-            Some(body) => request.json(body),
-            None => request,
-        }
-    };
-    let mut reply = genesys
-        .http
-        .send(operation, request(token.secret()), errors::CORRELATION)
-        .await?;
-    if reply.status == StatusCode::UNAUTHORIZED {
-        let token = genesys
-            .tokens
-            .renewed(&token)
-            .await
-            .map_err(before_sending)?;
-        reply = genesys
-            .http
-            .send(operation, request(token.secret()), errors::CORRELATION)
-            .await?;
-    }
-    if reply.status.is_success() {
-        Ok(reply)
-    } else {
-        Err(errors::failure(operation, &reply))
-    }
-}
-
-/// Without a token nothing of the call itself was sent (or it was refused), whatever became of the token's request.
-fn before_sending(error: CallError) -> CallError {
-    match error {
-        CallError::Unknown { reason, .. } => CallError::NotSent(format!("no token: {reason}")),
-        CallError::NotSent(_)
-        | CallError::Throttled { .. }
-        | CallError::SetUp { .. }
-        | CallError::Refused { .. }
-        | CallError::Conflict(_) => error,
-    }
-}
-
 /// A link goes into a note that people click on: only what a browser opens as a page, without a line break that
 /// would let it write further lines.
-fn is_web_link(link: &str) -> bool {
+pub(super) fn is_web_link(link: &str) -> bool {
     (link.starts_with("https://") || link.starts_with("http://"))
         && !link.chars().any(|c| c.is_control() || c.is_whitespace())
 }
@@ -247,6 +163,7 @@ impl From<ConversationBody> for Conversation {
                     session: media
                         .cobrowse_session_id
                         .and_then(|id| SessionId::try_from(id).ok()),
+                    viewer: None,
                 })
                 .collect(),
         }

@@ -18,8 +18,19 @@ const REFUSAL_HOLDS: Duration = Duration::from_secs(10);
 /// Genesys documents 5 minutes to 48 hours. What an answer without a lifetime gets.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
 
+/// How the credentials are handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// HTTP Basic, as published.
+    Basic,
+    /// In the form.
+    Form,
+}
+
 pub(super) struct Credentials {
-    pub(super) url: Url,
+    /// The ways to ask, best first. Where one is refused, the next is tried, once; the one that worked is asked first from
+    /// then on.
+    pub(super) ways: Vec<(Style, Url)>,
     pub(super) client_id: String,
     pub(super) client_secret: SecretString,
 }
@@ -49,6 +60,8 @@ pub(super) struct TokenCache {
 struct State {
     token: Option<Token>,
     serial: u64,
+    /// Which way worked last.
+    way: usize,
     failed: Option<Failed>,
 }
 
@@ -99,7 +112,7 @@ impl TokenCache {
             return Err(failed.error.clone());
         }
         self.gate.pass()?;
-        match self.fetch().await {
+        match self.fetch(&mut state.way).await {
             Ok(answer) => {
                 let lifetime = answer
                     .expires_in
@@ -145,20 +158,51 @@ impl TokenCache {
         self.get().await
     }
 
-    async fn fetch(&self) -> Result<Answer, CallError> {
+    /// Asks in the way that worked last. Only a refusal makes it try another: a host that cannot be reached says nothing
+    /// about what it would have said.
+    async fn fetch(&self, way: &mut usize) -> Result<Answer, CallError> {
+        let count = self.credentials.ways.len();
+        let mut first_refusal = None;
+        for at in (0..count).map(|step| (*way + step) % count.max(1)) {
+            let Some((style, url)) = self.credentials.ways.get(at) else {
+                break;
+            };
+            match self.ask(*style, url).await {
+                Ok(answer) => {
+                    *way = at;
+                    return Ok(answer);
+                }
+                Err(refused @ CallError::SetUp { .. }) => {
+                    first_refusal.get_or_insert(refused);
+                }
+                // The first one has refused, and what the second would say is not known: the refusal is what a person
+                // needs to read, unless the second asks for patience.
+                Err(other) => match first_refusal {
+                    Some(refused) if !matches!(other, CallError::Throttled { .. }) => {
+                        return Err(refused);
+                    }
+                    Some(_) | None => return Err(other),
+                },
+            }
+        }
+        Err(first_refusal.unwrap_or_else(|| CallError::NotSent("no way to ask".to_owned())))
+    }
+
+    async fn ask(&self, style: Style, url: &Url) -> Result<Answer, CallError> {
+        let (id, secret) = (
+            self.credentials.client_id.as_str(),
+            self.credentials.client_secret.expose_secret(),
+        );
         let request = self
             .http
             .client()
-            .post(self.credentials.url.clone())
-            .header("accept", "application/json")
-            .form(&[
-                ("grant_type", "client_credentials"),
-                ("client_id", &self.credentials.client_id),
-                (
-                    "client_secret",
-                    self.credentials.client_secret.expose_secret(),
-                ),
-            ]);
+            .post(url.clone())
+            .header("accept", "application/json");
+        let grant = ("grant_type", "client_credentials");
+        let request = match style {
+            Style::Basic => request.basic_auth(id, Some(secret)).form(&[grant]),
+            Style::Form => request.form(&[grant, ("client_id", id), ("client_secret", secret)]),
+        };
         let reply = self
             .http
             .send(Operation::Token, request, errors::CORRELATION)

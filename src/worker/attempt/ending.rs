@@ -5,13 +5,21 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, CLAIM_LOST, Ended, Stopped};
-use crate::escalation::{Code, Cost, End, Entry, EntryKind, GaveUp, Setback, Step, Wait};
+use crate::escalation::{
+    Cobrowse, Code, Cost, End, Entry, EntryKind, GaveUp, Setback, Step, Wait, in_doubt_since,
+};
 use crate::ledger::{Error, is_told};
 use crate::pacing::jittered;
 use crate::worker::schedule::Next;
 
 /// A message is worked on for about this long at a stretch; then it goes back to the broker even for a short wait.
 const AT_A_STRETCH: Duration = Duration::from_secs(100);
+/// How long a message waits at least when the ledger does not answer.
+const LEDGER_AWAY: Duration = Duration::from_secs(5);
+/// A look behind a write in doubt that is refused is taken again after a time between these two.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
+/// For so long. After that a person has to find out what the vendor does not say.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
 
 impl Attempt<'_> {
     /// A setback is told once, however many pieces its wait has; one that costs something, each time.
@@ -35,7 +43,7 @@ impl Attempt<'_> {
         }
         match self.record_result().await {
             Ok(()) => None,
-            Err(Stopped::Ledger(error)) => Some(self.ledger_away(&error).await),
+            Err(Stopped::Ledger(error)) => Some(self.ledger_away(&error, LEDGER_AWAY).await),
             Err(Stopped::InOtherHands(_) | Stopped::Setback(_)) => {
                 Some(self.in_other_hands(CLAIM_LOST))
             }
@@ -61,7 +69,7 @@ impl Attempt<'_> {
                         .await,
                 );
             }
-            Stopped::Ledger(error) => return Some(self.ledger_away(&error).await),
+            Stopped::Ledger(error) => return Some(self.ledger_away(&error, LEDGER_AWAY).await),
             Stopped::InOtherHands(delay) => {
                 // Where it is only the conversation that others hold, our own claim is given back.
                 let _ = self.release().await;
@@ -99,7 +107,7 @@ impl Attempt<'_> {
                 self.story.reason = Some(setback.reason);
                 self.progress.not_before = Timestamp::now().checked_add(delay).ok();
                 let news = self.history.iter().any(Entry::told_even_of_many);
-                if news || is_told(self.held.epoch) {
+                if news || self.sent || is_told(self.held.epoch) {
                     let what = format!("again in {:.1} s", delay.as_secs_f64());
                     self.note(EntryKind::Later, None, what);
                 } else {
@@ -109,7 +117,8 @@ impl Attempt<'_> {
                 Some(match self.release().await {
                     Ok(()) => Ended::Later(delay),
                     Err(Error::Fenced) => self.in_other_hands(CLAIM_LOST),
-                    Err(error) => self.ledger_away(&error).await,
+                    // What was promised to a vendor stands, although the ledger does not have it.
+                    Err(error) => self.ledger_away(&error, delay).await,
                 })
             }
             Next::GiveUp { exhausted } => {
@@ -132,10 +141,29 @@ impl Attempt<'_> {
         }
     }
 
+    fn cobrowse(&self) -> Option<&Cobrowse> {
+        self.conversation.as_ref().map(|(_, cobrowse)| cobrowse)
+    }
+
     fn is_in_doubt(&self) -> bool {
-        let cobrowse = self.conversation.as_ref().map(|(_, cobrowse)| cobrowse);
-        self.progress.note.in_doubt()
-            || cobrowse.is_some_and(|c| c.session.in_doubt() || c.media.in_doubt())
+        in_doubt_since(&self.progress, self.cobrowse()).is_some()
+    }
+
+    /// A vendor that refuses a look says nothing about the write that it was to look behind: no reason to end, while that
+    /// is in doubt.
+    pub(super) fn looks_again(&self, stopped: Stopped) -> Stopped {
+        let since = in_doubt_since(&self.progress, self.cobrowse());
+        let recent = since.is_some_and(|since| {
+            let age = Duration::try_from(Timestamp::now().duration_since(since));
+            age.unwrap_or_default() < REFUSED_FOR
+        });
+        match stopped {
+            Stopped::Setback(setback) if recent && matches!(setback.wait, Wait::Final) => {
+                let wait = Wait::Between(LOOK_AGAIN.0, LOOK_AGAIN.1);
+                Stopped::Setback(Setback { wait, ..setback })
+            }
+            Stopped::Setback(_) | Stopped::Ledger(_) | Stopped::InOtherHands(_) => stopped,
+        }
     }
 
     /// The end could not be written, since a claim is gone: it has not ended. What is ours still is given back.
@@ -160,7 +188,7 @@ impl Attempt<'_> {
             Err(Error::Fenced) => self.not_ended().await,
             Err(error) => {
                 self.history.retain(|line| line.kind != EntryKind::Ended);
-                self.ledger_away(&error).await
+                self.ledger_away(&error, LEDGER_AWAY).await
             }
         }
     }
@@ -188,7 +216,7 @@ impl Attempt<'_> {
             Err(Error::Fenced) => self.not_ended().await,
             Err(error) => {
                 self.history.retain(|line| line.kind != EntryKind::Ended);
-                self.ledger_away(&error).await
+                self.ledger_away(&error, LEDGER_AWAY).await
             }
         }
     }
@@ -209,12 +237,12 @@ impl Attempt<'_> {
 
     /// One more try to write down what is known and to give the claim back: a lease left behind would keep the next one
     /// waiting, and counts as a worker that ended.
-    pub(super) async fn ledger_away(&mut self, error: &Error) -> Ended {
+    pub(super) async fn ledger_away(&mut self, error: &Error, at_least: Duration) -> Ended {
         let _ = self.release().await;
         self.story.outcome = "later";
         self.story.code = Some(Code::LedgerUnavailable);
         self.story.reason = Some(error.to_string());
-        Ended::Later(jittered(Duration::from_secs(5)))
+        Ended::Later(jittered(at_least.max(LEDGER_AWAY)))
     }
 }
 

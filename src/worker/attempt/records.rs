@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::{Attempt, Stopped};
 use crate::escalation::invariant::{self, Verdict};
-use crate::escalation::{Cobrowse, Code, Cost, End, EntryKind, Intent, Setback, Step, Wait, Write};
+use crate::escalation::{
+    Cobrowse, Code, Contract, Cost, End, EntryKind, Intent, Setback, Step, Wait, Write,
+    in_doubt_since,
+};
 use crate::ledger::{
     CobrowseRecord, Error, HeldConversation, IntendSession, LinkChange, Record, Then,
 };
@@ -140,11 +143,17 @@ impl Attempt<'_> {
         ));
         IntendSession {
             intent: self.intent(),
+            contract: self.contract(),
             progress,
             attempts: self.attempts,
             history,
             occurred_at: self.occurred_at,
         }
+    }
+
+    /// The contract under which a session would be asked for: the one by which the conversation was read.
+    pub(in crate::worker) fn contract(&self) -> Contract {
+        self.survey.as_ref().map(|s| s.contract).unwrap_or_default()
     }
 
     /// That intent is in the ledger.
@@ -158,17 +167,27 @@ impl Attempt<'_> {
     pub(in crate::worker) async fn release(&mut self) -> Result<(), Error> {
         self.take_back_unsent();
         self.lease.rest();
-        self.progress.takeovers_before = self.takeovers;
+        self.count_takeovers_anew();
         let conversation = self.conversation.as_ref().map(|(held, _)| held.clone());
         let released = self.record(Then::Release { conversation }).await;
         if matches!(released, Err(Error::Fenced)) && self.conversation.take().is_some() {
             // Perhaps only the conversation is in other hands. What was learned under a claim that is gone is not
             // recorded, but nobody need wait for our own claim to end.
             self.progress = self.durable.progress.clone();
-            self.progress.takeovers_before = self.takeovers;
+            self.count_takeovers_anew();
             return self.record(Then::Release { conversation: None }).await;
         }
         released
+    }
+
+    /// Given back in order: what came before does not speak against this message any more. Unless a write of it is in doubt:
+    /// then the worker has only looked behind it, and it may be the write that ends its workers.
+    fn count_takeovers_anew(&mut self) {
+        let cobrowse = self.conversation.as_ref().map(|(_, cobrowse)| cobrowse);
+        let asked = cobrowse.is_some_and(|cobrowse| cobrowse.session.in_doubt());
+        if !asked && in_doubt_since(&self.progress, cobrowse).is_none() {
+            self.progress.takeovers_before = self.takeovers;
+        }
     }
 
     pub(in crate::worker) async fn end(&mut self, end: End) -> Result<(), Error> {
@@ -179,7 +198,8 @@ impl Attempt<'_> {
     }
 
     /// Asked right before a write is sent: nothing is, without its durable intent of this lease.
-    pub(in crate::worker) fn sends(&self, step: Step) {
+    pub(in crate::worker) fn sends(&mut self, step: Step) {
+        self.sent = true;
         let (durable, epoch) = (&self.durable, self.held.epoch);
         self.must(match step {
             Step::Session => invariant::sent(&durable.cobrowse.session, epoch),

@@ -30,6 +30,8 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
         agent: attempt.progress.agent.as_ref(),
         offer: &offer,
         link: link.as_ref(),
+        viewer: attempt.viewer.as_ref(),
+        style: &attempt.runner.config.note,
     }
     .render();
     let intent = attempt.intent();

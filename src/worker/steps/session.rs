@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use std::time::Duration;
 
-use crate::escalation::{EntryKind, Step, Write};
+use crate::escalation::{Contract, ConversationId, EntryKind, Step, Write};
 use crate::ledger::{ConversationClaim, ConversationRequest, LinkChange};
-use crate::upstream::Operation;
+use crate::upstream::{CreatedSession, Operation};
 use crate::worker::attempt::{Attempt, CREATES, Stopped};
 
 /// How long to wait at most for another escalation of the same conversation.
@@ -47,7 +47,13 @@ pub(in crate::worker) async fn claim(
                 // What was read before the claim says nothing about what others did.
                 attempt.survey = None;
             }
+            let asks_others = cobrowse.contract == Contract::Conversation
+                && cobrowse.session.in_doubt()
+                && !intended;
             attempt.hold(held, cobrowse);
+            if asks_others {
+                attempt.look_what_others_have_learned().await?;
+            }
             if let (true, Some(recorded)) = (intended, intend) {
                 attempt.session_intended(*recorded);
             }
@@ -75,34 +81,72 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
         }
         None => intend(attempt).await?,
     };
-    attempt.sends(Step::Session);
-    let result = attempt.runner.genesys.create_session().await;
-    let Some((_, cobrowse)) = &mut attempt.conversation else {
+    let Some((contract, conversation)) = what_to_ask(attempt) else {
         return Ok(());
+    };
+    attempt.sends(Step::Session);
+    let genesys = &attempt.runner.genesys;
+    let (operation, result) = match contract {
+        Contract::Sessions => (Operation::CreateSession, genesys.create_session().await),
+        Contract::Conversation => (
+            Operation::OfferSession,
+            genesys.offer_session(&conversation).await,
+        ),
     };
     match result {
         Ok(created) => {
-            cobrowse.session = Write::Done {
-                at: Timestamp::now(),
-                result: created.id.clone(),
-            };
-            attempt.created = Some((created.id.clone(), created.link.clone()));
-            attempt.link = LinkChange::Set(created.link);
-            // The result is made durable together with the intent of the next call, which follows at once: a crash
-            // in between costs a session that nobody can reach, as does one before the answer.
-            attempt.unrecorded = true;
-            let what = format!("session {} created", created.id);
-            attempt.note(EntryKind::Answered, Some(Step::Session), what);
+            created_is_known(attempt, contract, created);
+            attempt.confirm(contract).await;
             Ok(())
         }
         Err(error) => {
-            Attempt::write_failed(&mut cobrowse.session, &error);
+            if let Some((_, cobrowse)) = &mut attempt.conversation {
+                Attempt::write_failed(&mut cobrowse.session, &error);
+            }
             if !error.may_have_taken_effect() {
                 attempt.progress.asked_at = asked_before;
             }
-            Err(Stopped::Setback(error.setback(Operation::CreateSession)))
+            if attempt.tries_the_other(contract, &error) {
+                return Ok(());
+            }
+            Err(Stopped::Setback(error.setback(operation)))
         }
     }
+}
+
+/// Under which contract, and in which conversation.
+fn what_to_ask(attempt: &Attempt<'_>) -> Option<(Contract, ConversationId)> {
+    let (_, cobrowse) = attempt.conversation.as_ref()?;
+    let context = attempt.progress.context.as_ref()?;
+    Some((cobrowse.contract, context.conversation.clone()))
+}
+
+/// Takes the answer into the records. It is made durable together with the intent of the next call, which follows at once: a
+/// crash in between costs, under `sessions`, a session that nobody can reach, as does one before the answer; under
+/// `conversation` the session is found by the next look.
+fn created_is_known(attempt: &mut Attempt<'_>, contract: Contract, created: CreatedSession) {
+    let Some((_, cobrowse)) = &mut attempt.conversation else {
+        return;
+    };
+    let at = Timestamp::now();
+    cobrowse.session = Write::Done {
+        at,
+        result: created.id.clone(),
+    };
+    cobrowse.offer_ends = created.offer_ends;
+    let what = match contract {
+        Contract::Sessions => format!("session {} created", created.id),
+        Contract::Conversation => {
+            cobrowse.media = Write::Done { at, result: () };
+            // What was read before the write says nothing about it.
+            attempt.survey = None;
+            format!("session {} offered in the conversation", created.id)
+        }
+    };
+    attempt.created = Some((created.id, created.link.clone()));
+    attempt.link = LinkChange::Set(created.link);
+    attempt.unrecorded = true;
+    attempt.note(EntryKind::Answered, Some(Step::Session), what);
 }
 
 /// Records the intent. Says what `asked_at` was before.
@@ -111,8 +155,10 @@ async fn intend(attempt: &mut Attempt<'_>) -> Result<Option<Timestamp>, Stopped>
     let deadline = intent.deadline;
     let asked_before = attempt.progress.asked_at;
     attempt.progress.asked_at.get_or_insert(Timestamp::now());
+    let contract = attempt.contract();
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.session = Write::Intended(intent);
+        cobrowse.contract = contract;
     }
     attempt.note(EntryKind::Intended, Some(Step::Session), CREATES);
     if let Err(stopped) = attempt.record_intent(deadline).await {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use std::fmt::Write as _;
 
-use crate::escalation::{Conversation, EntryKind, Step, Survey};
-use crate::upstream::Operation;
+use crate::escalation::{Contract, Conversation, EntryKind, Step, Survey};
+use crate::upstream::{Operation, ReadConversation};
 use crate::worker::attempt::{Attempt, Stopped};
 
 /// Reads the conversation.
@@ -13,24 +13,43 @@ pub(in crate::worker) async fn read(attempt: &mut Attempt<'_>, step: Step) -> Re
         return Ok(());
     };
     let read_at = Timestamp::now();
-    let conversation = attempt
-        .runner
-        .genesys
-        .conversation(&context.conversation)
-        .await
-        .map_err(|error| Stopped::Setback(error.setback(Operation::ReadConversation)))?;
+    let id = context.conversation.clone();
+    let read = |contract: Option<Contract>| {
+        let (genesys, id) = (&attempt.runner.genesys, &id);
+        async move {
+            let read = genesys.conversation(id, contract).await;
+            read.map_err(|error| Stopped::Setback(error.setback(Operation::ReadConversation)))
+        }
+    };
+    let mut seen = read(attempt.trying).await?;
+    let agreed = attempt.agree(seen.contract).await?;
+    if agreed != seen.contract {
+        // Others have found out better.
+        seen = read(Some(agreed)).await?;
+    }
+    let ReadConversation {
+        conversation,
+        contract,
+    } = seen;
     if let Some((_, cobrowse)) = &attempt.conversation
         && let Some(ours) = cobrowse.session.done()
-        && conversation.times_shown(ours) > 1
     {
-        attempt
-            .runner
-            .telemetry
-            .duplicate_found(Step::Media.as_str(), attempt.held.key.as_str());
+        let times = conversation.times_shown(ours);
+        if times > 1 {
+            let (telemetry, key) = (&attempt.runner.telemetry, attempt.held.key.as_str());
+            telemetry.duplicate_found(Step::Media.as_str(), key);
+        }
+        if times > 0 {
+            attempt.shown(contract).await;
+        }
+        let live = conversation.cobrowse.iter();
+        let mut ours = live.filter(|live| live.session.as_ref() == Some(ours));
+        attempt.viewer = ours.find_map(|live| live.viewer.clone());
     }
     let what = in_words(&conversation);
     attempt.note(EntryKind::Answered, Some(step), what);
     attempt.survey = Some(Survey {
+        contract,
         conversation,
         read_at,
     });

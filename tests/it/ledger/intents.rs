@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use escalator::escalation::{Cobrowse, ConversationId, Entry, Intent, Progress, Write};
+use escalator::escalation::{Cobrowse, Contract, ConversationId, Entry, Intent, Progress, Write};
 use escalator::ledger::{
     ConversationClaim, ConversationRequest, Error, Held, IntendSession, Ledger, LinkChange, Record,
     Then,
@@ -33,6 +33,7 @@ fn intending(held: &Held, conversation: &ConversationId) -> ConversationRequest 
     let history: Vec<Entry> = vec![entry(held, "asks")];
     ConversationRequest {
         intend: Some(Box::new(IntendSession {
+            contract: Contract::Conversation,
             intent: intent(held.epoch),
             progress: asking(),
             attempts: 3,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use escalator::escalation::{
-    Agent, AgentId, Code, Context, Entry, GaveUp, Intent, Key, NoteId, Offer, Progress, Step,
-    Trigger, Write,
+    Agent, AgentId, Code, Context, Contract, Entry, GaveUp, Intent, Key, NoteId, Offer, Progress,
+    Step, Trigger, Write,
 };
 use escalator::ledger::{ClaimRequest, Ledger, Record, Then};
 
@@ -26,6 +26,9 @@ fn full() -> Progress {
         offer: Some(Offer::Ours {
             session: session(),
             started_at: at(3),
+            contract: Contract::Conversation,
+            shown: false,
+            ends: Some(at(4)),
         }),
         setbacks: 4,
         not_before: None,

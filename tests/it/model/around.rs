@@ -118,6 +118,17 @@ impl State {
         let key = usize::from(request.key);
         let mut session = 0;
         let what = match request.kind {
+            Kind::Create if self.genesys.offers() && self.over => {
+                session = self.new_session();
+                "Genesys offers a session in a conversation that has ended"
+            }
+            Kind::Create if self.genesys.offers() => {
+                session = self.new_session();
+                let before = usize::from(self.attached != 0);
+                self.check(invariant::attachments(before + 1));
+                self.attached = session;
+                "Genesys offers a session"
+            }
             Kind::Create => {
                 session = self.new_session();
                 "Genesys creates a session"

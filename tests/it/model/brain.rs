@@ -3,7 +3,9 @@
 //! Both are pure, so an answer is remembered.
 
 use super::search::Quick;
-use super::world::{Cobrowse, End, Intent, Look, Offer, Progress, SETTLE, Survey, Time, Write};
+use super::world::{
+    Cobrowse, End, Genesys, Intent, Look, Offer, Progress, SETTLE, Survey, Time, Write,
+};
 use escalator::escalation as real;
 use escalator::escalation::invariant::{Verdict, edge};
 use jiff::Timestamp;
@@ -19,6 +21,7 @@ const CONCLUSIONS_MAX: usize = 20;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Question {
+    pub(super) genesys: Genesys,
     pub(super) progress: Progress,
     pub(super) claimed: Option<Cobrowse>,
     pub(super) survey: Option<Survey>,
@@ -59,7 +62,7 @@ type Remembered<K, V> = RefCell<HashMap<K, V, BuildHasherDefault<Quick>>>;
 #[derive(Default)]
 pub(super) struct Brain {
     answers: Remembered<Question, Answer>,
-    edges: Remembered<[(Progress, Cobrowse); 2], Verdict>,
+    edges: Remembered<(Genesys, [(Progress, Cobrowse); 2]), Verdict>,
 }
 
 impl Brain {
@@ -75,6 +78,7 @@ impl Brain {
     /// Whether one record may follow the other.
     pub(super) fn edge(
         &self,
+        genesys: Genesys,
         mut before: (Progress, Cobrowse),
         mut after: (Progress, Cobrowse),
     ) -> Verdict {
@@ -85,12 +89,13 @@ impl Brain {
             before.by = u8::from(before.by == after.by);
             after.by = 1;
         }
-        let pair = [before, after];
+        let pair = (genesys, [before, after]);
         if let Some(known) = self.edges.borrow().get(&pair) {
             return *known;
         }
-        let verdict = edge::progress(&progress(before.0), &progress(after.0))
-            .and_then(|()| edge::cobrowse(&cobrowse(before.1), &cobrowse(after.1)));
+        let verdict = edge::progress(&progress(before.0), &progress(after.0)).and_then(|()| {
+            edge::cobrowse(&cobrowse(before.1, genesys), &cobrowse(after.1, genesys))
+        });
         self.edges.borrow_mut().insert(pair, verdict);
         verdict
     }
@@ -104,8 +109,9 @@ fn decide(question: Question) -> Answer {
         expires_after: Duration::from_secs(86_400),
     };
     let mut progress = progress(question.progress);
-    let mut claimed = question.claimed.map(cobrowse);
-    let survey = question.survey.map(survey);
+    let genesys = question.genesys;
+    let mut claimed = question.claimed.map(|known| cobrowse(known, genesys));
+    let survey = question.survey.map(|seen| survey(seen, genesys));
     let look = question.look.map(look);
     for _ in 0..CONCLUSIONS_MAX {
         let action = real::decide(
@@ -121,6 +127,7 @@ fn decide(question: Question) -> Answer {
                 unsent: question.unsent,
                 survey: survey.as_ref(),
                 note_look: look.as_ref(),
+                shows_sessions: genesys.known_to_show(),
             },
         );
         let act = match action {
@@ -132,7 +139,7 @@ fn decide(question: Question) -> Answer {
             real::Action::Call(real::Call::ClaimConversation { create }) => Act::Claim { create },
             real::Action::Call(real::Call::ReadConversation(_)) => Act::Read,
             real::Action::Call(real::Call::LookUpNote) => Act::LookUp,
-            real::Action::Call(real::Call::CreateSession) => Act::Create,
+            real::Action::Call(real::Call::CreateSession(_)) => Act::Create,
             real::Action::Call(real::Call::AttachMedia(id)) => Act::Attach(number(&id)),
             real::Action::Call(real::Call::WriteNote) => Act::Note,
             real::Action::Call(call @ (real::Call::FindContext | real::Call::GetToken)) => {
@@ -252,6 +259,9 @@ fn progress(progress: Progress) -> real::Progress {
             Offer::Ours(id) => real::Offer::Ours {
                 session: session(id),
                 started_at: at(-100),
+                contract: real::Contract::Sessions,
+                shown: true,
+                ends: None,
             },
             Offer::Running => real::Offer::Running,
         }),
@@ -266,8 +276,17 @@ fn progress(progress: Progress) -> real::Progress {
     }
 }
 
-fn cobrowse(cobrowse: Cobrowse) -> real::Cobrowse {
+fn contract(genesys: Genesys) -> real::Contract {
+    match genesys.offers() {
+        true => real::Contract::Conversation,
+        false => real::Contract::Sessions,
+    }
+}
+
+fn cobrowse(cobrowse: Cobrowse, genesys: Genesys) -> real::Cobrowse {
     real::Cobrowse {
+        contract: contract(genesys),
+        offer_ends: None,
         session: write(cobrowse.session, |id| (at(-100), session(id))),
         media: write(cobrowse.media, |when| (at(when), ())),
         seen_at: cobrowse.seen.then(|| at(-100)),
@@ -275,14 +294,17 @@ fn cobrowse(cobrowse: Cobrowse) -> real::Cobrowse {
     }
 }
 
-fn survey(survey: Survey) -> real::Survey {
+fn survey(survey: Survey, genesys: Genesys) -> real::Survey {
     let ours = (survey.attached != 0).then(|| real::LiveCobrowse {
         session: Some(session(survey.attached)),
+        viewer: None,
     });
-    let others = survey
-        .foreign
-        .then_some(real::LiveCobrowse { session: None });
+    let others = survey.foreign.then_some(real::LiveCobrowse {
+        session: None,
+        viewer: None,
+    });
     real::Survey {
+        contract: contract(genesys),
         conversation: real::Conversation {
             over: survey.over,
             agents: vec![real::AgentSeen {

@@ -122,6 +122,7 @@ impl Model {
         });
         next.workers[w].phase = Phase::Calling(kind);
         let what = match kind {
+            Kind::Create if state.genesys.offers() => "sends: offer a session",
             Kind::Create => "sends: create a session",
             Kind::Attach(_) => "sends: attach it to the conversation",
             Kind::Note => "sends: write the note",
@@ -199,6 +200,13 @@ impl Model {
     fn success(&self, mut next: State, w: usize, kind: Kind, session: u8, out: &mut Moves) {
         let worker = &mut next.workers[w];
         match kind {
+            Kind::Create if next.genesys.offers() => {
+                worker.cobrowse.session = Write::Done(session);
+                worker.cobrowse.media = Write::Done(0);
+                worker.survey = None;
+                worker.unrecorded = true;
+                push(out, w, &next.clone(), "hears: the session is offered", next);
+            }
             Kind::Create => {
                 worker.cobrowse.session = Write::Done(session);
                 worker.unrecorded = true;

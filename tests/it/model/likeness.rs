@@ -66,7 +66,10 @@ impl State {
     /// Makes two states equal that no rule can tell apart: what will not be looked at again is dropped, gaps between times
     /// that have been are shortened to what the longest span in any comparison can still see.
     pub(super) fn settle(mut self) -> Self {
-        self.workers.iter_mut().for_each(Worker::forget);
+        let offers = self.genesys.offers();
+        self.workers
+            .iter_mut()
+            .for_each(|worker| worker.forget(offers));
         let mut past = 1_u128;
         self.each_time(|time| {
             if *time < 0 {
@@ -101,7 +104,7 @@ impl State {
 
 impl Worker {
     /// Drops what `decide` will not look at any more.
-    fn forget(&mut self) {
+    fn forget(&mut self, offers: bool) {
         if self.phase == Phase::Ready && !self.unsent {
             self.asked_before = false;
         }
@@ -109,13 +112,25 @@ impl Worker {
             Write::Done(id) => id,
             Write::Open | Write::Intended(_) => 0,
         };
-        if let Phase::Calling(Kind::Attach(_) | Kind::Note) = self.phase {
-            self.survey = None;
+        match self.phase {
+            Phase::Calling(Kind::Attach(_) | Kind::Note) => self.survey = None,
+            Phase::Calling(Kind::Create) if offers => self.survey = None,
+            Phase::Calling(Kind::Create)
+            | Phase::Idle
+            | Phase::Ready
+            | Phase::Recorded(_)
+            | Phase::Letter
+            | Phase::LetterOut
+            | Phase::Acked(_) => {}
         }
         if self.progress.offer.is_some() {
             self.survey = None;
         }
+        // An offer in doubt is looked for in the conversation, by when it was read.
+        let looked_for =
+            offers && matches!(self.cobrowse.session, Write::Intended(_)) && !self.unsent;
         if let Some(survey) = &mut self.survey
+            && !looked_for
             && (self.cobrowse.media == Write::Open || survey.attached == session)
         {
             // When it was read says nothing about a write that was not sent, nor about one that it shows.

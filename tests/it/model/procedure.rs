@@ -176,7 +176,11 @@ impl Model {
             Act::Read => {
                 let survey = Survey {
                     at: 0,
-                    attached: base.attached,
+                    attached: if base.genesys.shows() {
+                        base.attached
+                    } else {
+                        0
+                    },
                     foreign: base.foreign,
                     over: base.over,
                 };
@@ -219,6 +223,15 @@ impl Model {
                     Some(Look { found: false, .. }) => worker.progress.note = Write::Open,
                     Some(_) => {}
                 }
+            } else if let (true, Write::Intended(_)) = (
+                state.genesys.offers() && !worker.unsent,
+                worker.cobrowse.session,
+            ) {
+                match worker.survey {
+                    None => forced = Some(Act::Read),
+                    Some(Survey { attached: 0, .. }) => worker.cobrowse.session = Write::Open,
+                    Some(_) => {}
+                }
             } else if let Write::Intended(_) = worker.cobrowse.media {
                 match worker.survey {
                     None => forced = Some(Act::Read),
@@ -235,6 +248,7 @@ impl Model {
             };
         }
         self.brain.ask(Question {
+            genesys: state.genesys,
             progress: worker.progress,
             claimed: worker.conversation.is_some().then_some(worker.cobrowse),
             survey: worker.survey,

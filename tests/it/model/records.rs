@@ -1,7 +1,9 @@
 //! What reaches the ledger, and how a worker lets go: recorded, released, ended, fenced, crashed.
 
 use super::procedure::{Model, Moves, push};
-use super::world::{End, Intent, Kind, Lease, Phase, Progress, State, WORKERS, Worker, Write};
+use super::world::{
+    End, Genesys, Intent, Kind, Lease, Phase, Progress, State, WORKERS, Worker, Write,
+};
 use escalator::escalation::invariant::{self, Invariant, Verdict, Violation};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,8 @@ impl Model {
         };
         if !self.only_damage {
             let edge = (row.progress, state.cobrowse);
-            state.check(self.brain.edge(edge, (worker.progress, cobrowse)));
+            let after = (worker.progress, cobrowse);
+            state.check(self.brain.edge(state.genesys, edge, after));
             let (before, after) = (u32::from(row.attempts), u32::from(worker.attempts));
             state.check(invariant::attempts(before, after));
         }
@@ -46,7 +49,8 @@ impl Model {
             return Ok(());
         }
         row.lease = Lease::Free;
-        if worker.conversation.is_some() {
+        // Its conversation goes with it, even one that it does not know it has.
+        if worker.conversation.is_some() || state.conversation_key == worker.key {
             state.conversation_lease = Lease::Free;
         }
         if let Then::End(end) = then {
@@ -131,7 +135,7 @@ impl Model {
     pub(super) fn end(&self, next: State, w: usize, end: End, what: &'static str, out: &mut Moves) {
         let key = usize::from(next.workers[w].key);
         let mut next = next;
-        next.check(nothing_in_doubt(&next.workers[w], end));
+        next.check(nothing_in_doubt(&next.workers[w], next.genesys, end));
         self.recording(next, w, Then::End(end), what, out, |ended| {
             ended.disown(w);
             ended.workers[w] = Worker::default();
@@ -253,12 +257,16 @@ impl Worker {
 }
 
 /// Dead is said of what is known: not while a write that can be looked for may have taken effect.
-fn nothing_in_doubt(worker: &Worker, end: End) -> Verdict {
+fn nothing_in_doubt(worker: &Worker, genesys: Genesys, end: End) -> Verdict {
     let note = matches!(worker.progress.note, Write::Intended(_));
     let media = worker.conversation.is_some()
         && worker.progress.offer.is_none()
         && matches!(worker.cobrowse.media, Write::Intended(_));
-    if end == End::Dead && (note || media) {
+    let offer = worker.conversation.is_some()
+        && worker.progress.offer.is_none()
+        && genesys.known_to_show()
+        && matches!(worker.cobrowse.session, Write::Intended(_));
+    if end == End::Dead && (note || media || offer) {
         return Err(Violation {
             invariant: Invariant::DocumentedEdges,
             detail: "an escalation died while a write of it was in doubt",

@@ -243,7 +243,44 @@ pub(super) struct State {
     pub(super) letters: [bool; KEYS],
     pub(super) requests: Vec<Request>,
     pub(super) budget: Budget,
+    /// The vendor's contract, which never changes.
+    pub(super) genesys: Genesys,
     pub(super) broken: Option<Broken>,
+}
+
+/// What the other side is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) enum Genesys {
+    /// A session is created, then attached.
+    #[default]
+    Sessions,
+    /// One call offers a session, which also attaches it.
+    Conversation {
+        /// A conversation shows a session that was offered.
+        shows: bool,
+        /// Our side knows that it does.
+        known: bool,
+    },
+}
+
+impl Genesys {
+    pub(super) fn offers(self) -> bool {
+        self != Self::Sessions
+    }
+
+    pub(super) fn shows(self) -> bool {
+        match self {
+            Self::Sessions => true,
+            Self::Conversation { shows, .. } => shows,
+        }
+    }
+
+    pub(super) fn known_to_show(self) -> bool {
+        match self {
+            Self::Sessions => false,
+            Self::Conversation { known, .. } => known,
+        }
+    }
 }
 
 /// What was found broken on the way into a state.

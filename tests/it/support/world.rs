@@ -1,7 +1,8 @@
 //! A world for one test: a virtual host, a simulator, a folder with a ledger, and programs in it.
 
 use escalator::simulator::{
-    AgentSpec, AgentState, Config, ConversationSpec, Effects, IncidentSpec, Simulator, Webhook,
+    AgentSpec, AgentState, CobrowseApi, Config, ConversationSpec, Effects, IncidentSpec, Simulator,
+    Webhook,
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -60,6 +61,13 @@ impl World {
             own("INGRESS_LISTEN", "127.0.0.1:0"),
             own("ADMIN_LISTEN", "127.0.0.1:0"),
             own("GENESYS_API_URL", &self.simulator.genesys_url()),
+            own(
+                "GENESYS_COBROWSE_API",
+                match config.cobrowse_api {
+                    CobrowseApi::Sessions => "sessions",
+                    CobrowseApi::Conversation => "conversation",
+                },
+            ),
             own("GENESYS_CLIENT_ID", &config.client_id),
             own("GENESYS_CLIENT_SECRET", &config.client_secret),
             own("PAGERDUTY_API_URL", &self.simulator.pagerduty_url()),
@@ -147,7 +155,7 @@ pub(crate) fn assert_once(effects: &Effects, cases: &[Case]) {
             .find(|s| s.id == attached[0].session_id)
             .unwrap();
         assert!(
-            notes[0].content.contains(&session.join_url),
+            session.is_told_in(&notes[0].content),
             "{}",
             notes[0].content
         );

@@ -143,3 +143,17 @@ async fn nothing_is_sent_again_before_the_first_request_can_no_longer_land() {
         assert_once(&world.simulator.effects(), &cases);
     }
 }
+
+/// The note is there, its answer was a 500, and then PagerDuty does not let the notes be read for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_is_refused_says_nothing_about_the_write_behind_it() {
+    let world = World::new().await;
+    let program = world.start("serve", &[]).await;
+    next(&world, Operation::PagerdutyCreateNote, What::LoseAnswer);
+    next(&world, Operation::PagerdutyListNotes, What::status(403));
+    let cases = triggered(&world, &program, 1).await;
+    all_ended(&program, &cases, "done").await;
+    assert_once(&world.simulator.effects(), &cases);
+    assert!(world.dead_letters().await.is_empty());
+    assert_eq!(count(&world, Operation::PagerdutyListNotes), 2);
+}

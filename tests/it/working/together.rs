@@ -165,7 +165,7 @@ async fn what_ends_one_worker_after_the_other_is_a_dead_letter() {
     let world = World::new().await;
     let program = world.start("serve", &[]).await;
     let case = world.case();
-    ten_workers_ended_with(&world, &case, "{}");
+    workers_ended_with(&world, &case, 10, "{}");
     trigger(&world, &program, &case).await;
     ended(&program, &case, "dead").await;
     let letter = letter(&world).await;
@@ -181,7 +181,7 @@ async fn only_those_count_that_ended_after_it_was_last_given_back() {
     let world = World::new().await;
     let program = world.start("serve", &[]).await;
     let case = world.case();
-    ten_workers_ended_with(&world, &case, r#"{"takeovers_before":1}"#);
+    workers_ended_with(&world, &case, 10, r#"{"takeovers_before":1}"#);
     next(&world, Operation::GenesysCreateSession, patience(429, "5"));
     trigger(&world, &program, &case).await;
     parked(&program, &case, "genesys_throttled").await;
@@ -197,15 +197,37 @@ async fn only_those_count_that_ended_after_it_was_last_given_back() {
     ended(&program, &case, "done").await;
 }
 
-/// A row that ten claims had, none of which was given back, and an eleventh.
-fn ten_workers_ended_with(world: &World, case: &Case, progress: &str) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_wait_behind_a_write_in_doubt_forgives_nobody() {
+    let world = World::new().await;
+    let program = world.start("serve", &[("WORKER_SETTLE", "4s")]).await;
+    let case = world.case();
+    workers_ended_with(&world, &case, 4, "{}");
+    next(&world, Operation::GenesysAttachMedia, What::Drop);
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "later").await;
+    let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
+    let before: Option<u32> = ledger
+        .query_row(
+            "SELECT progress ->> 'takeovers_before' FROM escalations",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(before, None, "it may be this write that ends its workers");
+    ended(&program, &case, "done").await;
+    assert_once(&world.simulator.effects(), &[case]);
+}
+
+/// A row that so many claims had before, none of which was given back, and one more.
+fn workers_ended_with(world: &World, case: &Case, count: u32, progress: &str) {
     let now = jiff::Timestamp::now().as_millisecond();
     let key = format!("{}/0", case.incident);
     let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
     let row = "INSERT INTO escalations (key, incident_id, state, epoch, owner, lease_until, takeovers, accepted_at, occurred_at, created_at, progress)
-               VALUES (?1, ?2, 'open', 11, 'a worker that is gone', 0, 10, ?3, ?3, ?3, ?4)";
+               VALUES (?1, ?2, 'open', ?5 + 1, 'a worker that is gone', 0, ?5, ?3, ?3, ?3, ?4)";
     ledger
-        .execute(row, params![key, case.incident, now, progress])
+        .execute(row, params![key, case.incident, now, progress, count])
         .unwrap();
 }
 

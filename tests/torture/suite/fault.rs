@@ -97,9 +97,30 @@ impl Script {
         all
     }
 
+    /// Every fault of the one write that the published contract has, and of the look behind it.
+    pub(crate) fn of_an_offer() -> Vec<Self> {
+        let offer = Operation::GenesysOfferSession;
+        let mut all = Vec::new();
+        for (name, what) in of_a_write("offer_session") {
+            all.push(Self::of("offer_session", name, vec![first(offer, what)]));
+        }
+        for (name, what) in of_a_read("read_conversation") {
+            let look = Fault {
+                operation: Operation::GenesysConversation,
+                which: Which::Nth(2),
+                what,
+            };
+            let name = format!("answer lost, then look-up {name}");
+            let lost = first(offer, What::LoseAnswer);
+            all.push(Self::of("offer_session", &name, vec![lost, look]));
+        }
+        all
+    }
+
     /// The one of this name.
     pub(crate) fn named(name: &str) -> Self {
         let all = Self::all().into_iter().chain([Self::none()]);
+        let all = all.chain(Self::of_an_offer());
         let mut found = all.filter(|script| script.name == name);
         found
             .next()

@@ -113,7 +113,7 @@ fn one_note_each(facts: &Facts<'_>, violations: &mut Vec<String>) -> usize {
                     let mut sessions = facts.effects.sessions.iter();
                     sessions.find(|session| session.id == attached.session_id)
                 });
-            if !link.is_some_and(|session| note.content.contains(&session.join_url)) {
+            if !link.is_some_and(|session| session.is_told_in(&note.content)) {
                 violations
                     .push("a note does not have the link of the session that is attached".into());
             }
@@ -188,6 +188,7 @@ fn no_write_before_the_settle_time(facts: &Facts<'_>, violations: &mut Vec<Strin
     for operation in [
         Operation::GenesysCreateSession,
         Operation::GenesysAttachMedia,
+        Operation::GenesysOfferSession,
         Operation::PagerdutyCreateNote,
     ] {
         let of_it: Vec<_> = facts

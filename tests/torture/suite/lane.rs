@@ -35,18 +35,27 @@ impl Lane {
     /// Whether nothing waits to be worked on, now or later. Not counted: what a worker has in hand.
     pub(crate) async fn is_empty(&self) -> bool {
         for queue in queues() {
-            let options = QueueDeclareOptions {
-                passive: true,
-                ..QueueDeclareOptions::default()
-            };
-            let declared =
-                self.channel
-                    .queue_declare(queue.as_str().into(), options, FieldTable::default());
-            if declared.await.unwrap().message_count() > 0 {
+            if self.waiting_in(&queue).await > 0 {
                 return false;
             }
         }
         true
+    }
+
+    /// How many dead letters there are.
+    pub(crate) async fn dead(&self) -> usize {
+        self.waiting_in("escalations.dead").await as usize
+    }
+
+    async fn waiting_in(&self, queue: &str) -> u32 {
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let declared = self
+            .channel
+            .queue_declare(queue.into(), options, FieldTable::default());
+        declared.await.unwrap().message_count()
     }
 
     /// Throws away whatever a failed run has left.

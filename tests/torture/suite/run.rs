@@ -12,7 +12,7 @@ use super::database::Database;
 use super::fault::{LATE, LONG, Script, Times};
 use super::judge::{self, Facts, Verdict};
 use super::lane::Lane;
-use super::scenario::Scenario;
+use super::scenario::{Expected, Scenario};
 use crate::support::program::Program;
 use crate::support::world::World;
 
@@ -110,7 +110,7 @@ pub(crate) async fn run(mut lane: Lane, spec: Spec) -> (Lane, Report) {
     let began = Instant::now();
     let config = Config {
         latency: LATENCY,
-        ..Config::default()
+        ..spec.scenario.config()
     };
     let world = World {
         vhost: lane.vhost.take().unwrap(),
@@ -125,6 +125,8 @@ pub(crate) async fn run(mut lane: Lane, spec: Spec) -> (Lane, Report) {
         world: &world,
         database_url: &ledger.url,
         times: spec.fault.times,
+        expected: spec.scenario.expected(),
+        cases: opened.cases.len(),
         crashes: spec.crashes.clone().into(),
         deadline: began + PATIENCE,
         lives: Vec::new(),
@@ -190,6 +192,9 @@ struct Processes<'a> {
     world: &'a World,
     database_url: &'a str,
     times: Times,
+    expected: Expected,
+    /// How many incidents there are.
+    cases: usize,
     crashes: VecDeque<String>,
     deadline: Instant,
     lives: Vec<Life>,
@@ -215,11 +220,23 @@ impl Processes<'_> {
                 self.log
                     .push(format!("(the suite) it ended with {status}, uncalled"));
             }
-            if over && status.success() && webhooks.is_empty() && self.lane.is_empty().await {
+            if over
+                && status.success()
+                && webhooks.is_empty()
+                && self.lane.is_empty().await
+                && self.all_told().await
+            {
                 return true;
             }
         }
         false
+    }
+
+    /// What a broker counts lags behind where the disk is slow: queues that look empty are not enough, the end has to be
+    /// there as well. One that never comes is found when the time is up.
+    async fn all_told(&self) -> bool {
+        let told = self.world.simulator.effects().live_notes + self.lane.dead().await;
+        self.expected.may_be_cancelled || told >= self.expected.notes * self.cases
     }
 
     fn spawn(&mut self) -> Program {

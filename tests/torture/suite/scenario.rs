@@ -1,6 +1,6 @@
 //! What is escalated while the crashes happen.
 
-use escalator::simulator::{ConversationSpec, IncidentSpec, Webhook};
+use escalator::simulator::{CobrowseApi, Config, ConversationSpec, IncidentSpec, Webhook};
 
 use crate::support::world::{Case, World};
 
@@ -17,6 +17,8 @@ pub(crate) enum Scenario {
     Resolved,
     /// A conversation that takes no cobrowse: a dead letter.
     Refused,
+    /// One incident, at a Genesys that speaks the published contract: one call makes the session and offers it.
+    Offered,
 }
 
 /// What was opened for a run.
@@ -37,13 +39,28 @@ pub(crate) struct Expected {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Single,
         Self::TwoIncidents,
         Self::Reopened,
         Self::Resolved,
         Self::Refused,
+        Self::Offered,
     ];
+
+    /// The world that it happens in.
+    pub(crate) fn config(self) -> Config {
+        let cobrowse_api = match self {
+            Self::Single | Self::TwoIncidents | Self::Reopened | Self::Resolved | Self::Refused => {
+                CobrowseApi::Sessions
+            }
+            Self::Offered => CobrowseApi::Conversation,
+        };
+        Config {
+            cobrowse_api,
+            ..Config::default()
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -52,6 +69,7 @@ impl Scenario {
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
             Self::Refused => "no cobrowse",
+            Self::Offered => "offered",
         }
     }
 
@@ -64,7 +82,9 @@ impl Scenario {
 
     pub(crate) fn open(self, world: &World) -> Opened {
         let case = match self {
-            Self::Single | Self::TwoIncidents | Self::Reopened | Self::Resolved => world.case(),
+            Self::Single | Self::TwoIncidents | Self::Reopened | Self::Resolved | Self::Offered => {
+                world.case()
+            }
             Self::Refused => world.case_with(ConversationSpec {
                 cobrowse: false,
                 ..ConversationSpec::with_agent("agent-1")
@@ -73,7 +93,7 @@ impl Scenario {
         let mut cases = vec![case.clone()];
         let mut webhooks = vec![world.trigger(&case)];
         match self {
-            Self::Single | Self::Refused => {}
+            Self::Single | Self::Refused | Self::Offered => {}
             Self::TwoIncidents => {
                 let spec = IncidentSpec::about(case.conversation.clone());
                 let second = Case {

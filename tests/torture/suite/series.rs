@@ -177,11 +177,21 @@ impl Suite {
     pub(crate) async fn pairs(self: Arc<Self>, databases: &[Database], seed: u64, count: usize) {
         let mut draw = StdRng::seed_from_u64(seed);
         let faults: Vec<_> = Script::all().into_iter().chain([Script::none()]).collect();
+        let offers: Vec<_> = Script::of_an_offer();
         let mut running = JoinSet::new();
         for _ in 0..count {
+            let scenario = Scenario::ALL[draw.random_range(0..Scenario::ALL.len())];
+            let faults = match scenario {
+                Scenario::Offered => &offers,
+                Scenario::Single
+                | Scenario::TwoIncidents
+                | Scenario::Reopened
+                | Scenario::Resolved
+                | Scenario::Refused => &faults,
+            };
             let spec = Spec {
                 database: databases[draw.random_range(0..databases.len())],
-                scenario: Scenario::ALL[draw.random_range(0..Scenario::ALL.len())],
+                scenario,
                 fault: faults[draw.random_range(0..faults.len())].clone(),
                 crashes: vec![
                     draw.random_range(1..=45).to_string(),

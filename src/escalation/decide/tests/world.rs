@@ -66,6 +66,7 @@ impl World {
                 .iter()
                 .map(|id| LiveCobrowse {
                     session: Some(id.clone()),
+                    viewer: None,
                 })
                 .collect(),
             ..ready()
@@ -118,6 +119,7 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
             }
             Action::Call(Call::ReadConversation(_)) => {
                 survey = Some(Survey {
+                    contract: Contract::Sessions,
                     conversation: world.conversation(),
                     read_at: at(now),
                 });
@@ -141,7 +143,7 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
                 continue;
             }
             Action::Stop(step, setback) => panic!("{step:?}: {setback:?}"),
-            Action::Call(Call::CreateSession) => Step::Session,
+            Action::Call(Call::CreateSession(_)) => Step::Session,
             Action::Call(Call::AttachMedia(_)) => Step::Media,
             Action::Call(Call::WriteNote) => Step::Note,
         };

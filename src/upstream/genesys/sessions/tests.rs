@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use serde_json::{Value, json};
 
 fn read(body: Value) -> Conversation {
     serde_json::from_value::<ConversationBody>(body)

@@ -1,0 +1,70 @@
+//! Which contract the other side speaks: set, or found out by reading.
+
+use serde_json::Value;
+use std::sync::{Mutex, PoisonError};
+
+use super::super::http::Reply;
+use crate::escalation::{Contract, Finding};
+
+/// How the contract is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// By the settings.
+    Set(Contract),
+    /// By looking.
+    Auto,
+}
+
+/// What is known in this process. Everything that is learned here is agreed on with the others through the ledger.
+#[derive(Debug)]
+pub(super) struct Known {
+    speaks: Speaks,
+    finding: Mutex<Option<Finding>>,
+}
+
+impl Known {
+    pub(super) fn new(speaks: Speaks) -> Self {
+        Self {
+            speaks,
+            finding: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn speaks(&self) -> Speaks {
+        self.speaks
+    }
+
+    /// What is known, under the contract in force.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        let known = *self.lock();
+        match self.speaks {
+            Speaks::Auto => known,
+            Speaks::Set(contract) => known.filter(|known| known.contract == contract),
+        }
+    }
+
+    pub(super) fn agree(&self, finding: Finding) {
+        *self.lock() = Some(finding);
+    }
+
+    /// The contract in force, once there is one.
+    pub(super) fn contract(&self) -> Option<Contract> {
+        match self.speaks {
+            Speaks::Set(contract) => Some(contract),
+            Speaks::Auto => self.finding().map(|known| known.contract),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Finding>> {
+        self.finding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// By which contract a conversation answered. `media` and `state` stand at its top under `sessions` only.
+pub(super) fn contract_of(reply: &Reply) -> Contract {
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    match body.get("media").is_some() || body.get("state").is_some() {
+        true => Contract::Sessions,
+        false => Contract::Conversation,
+    }
+}
