@@ -2,14 +2,64 @@
 
 use std::time::Duration;
 
-use escalator::simulator::{ConversationSpec, IncidentSpec, Operation};
+use escalator::simulator::{
+    Channel, CobrowseApi, Config, ConversationSpec, IncidentSpec, Operation,
+};
 
 use super::{assert_letter, count, dead, delay, ended, letters, parked, trigger};
 use crate::support::world::{Case, World, assert_once};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conversation_that_is_over_or_unknown_is_final_at_once() {
-    let world = World::new().await;
+/// Whatever holds for a conversation holds under both contracts.
+macro_rules! under_both {
+    ($($test:ident)*) => {
+        mod sessions {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$test(World::new().await).await;
+                }
+            )*
+        }
+
+        mod conversation {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    let config = Config {
+                        cobrowse_api: CobrowseApi::Conversation,
+                        ..Config::default()
+                    };
+                    super::$test(World::with(config).await).await;
+                }
+            )*
+        }
+    };
+}
+
+under_both! {
+    a_conversation_that_is_over_or_unknown_is_final_at_once
+    it_waits_for_an_agent_at_no_cost_and_goes_on_once_one_connects
+    an_agent_who_never_connects_is_waited_for_no_longer_than_agent_wait
+    the_note_names_the_agent_and_says_when_it_is_not_the_one_of_the_alert
+    beside_a_session_that_is_running_no_second_one_is_started
+    two_incidents_of_one_conversation_at_once_share_one_session
+    on_a_call_it_is_offered_as_well
+}
+
+async fn on_a_call_it_is_offered_as_well(world: World) {
+    let program = world.start("serve", &[]).await;
+    let case = world.case_with(ConversationSpec {
+        channel: Channel::Voice,
+        ..ConversationSpec::with_agent("agent-1")
+    });
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "done").await;
+    assert_once(&world.simulator.effects(), &[case]);
+}
+
+async fn a_conversation_that_is_over_or_unknown_is_final_at_once(world: World) {
     let program = world.start("serve", &[]).await;
     let over = world.case_with(ConversationSpec {
         over: true,
@@ -45,9 +95,7 @@ async fn a_conversation_that_is_over_or_unknown_is_final_at_once() {
     assert_eq!(count(&world, Operation::GenesysConversation), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn it_waits_for_an_agent_at_no_cost_and_goes_on_once_one_connects() {
-    let world = World::new().await;
+async fn it_waits_for_an_agent_at_no_cost_and_goes_on_once_one_connects(world: World) {
     let program = world.start("serve", &[]).await;
     let case = world.case_with(ConversationSpec::default());
     trigger(&world, &program, &case).await;
@@ -71,9 +119,7 @@ async fn it_waits_for_an_agent_at_no_cost_and_goes_on_once_one_connects() {
     assert_once(&effects, &[case]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_who_never_connects_is_waited_for_no_longer_than_agent_wait() {
-    let world = World::new().await;
+async fn an_agent_who_never_connects_is_waited_for_no_longer_than_agent_wait(world: World) {
     let program = world
         .start("serve", &[("ESCALATION_AGENT_WAIT", "4s")])
         .await;
@@ -85,9 +131,7 @@ async fn an_agent_who_never_connects_is_waited_for_no_longer_than_agent_wait() {
     assert!(world.simulator.effects().sessions.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_note_names_the_agent_and_says_when_it_is_not_the_one_of_the_alert() {
-    let world = World::new().await;
+async fn the_note_names_the_agent_and_says_when_it_is_not_the_one_of_the_alert(world: World) {
     let program = world.start("serve", &[]).await;
     let named = |agent| {
         let spec = ConversationSpec::with_agent("agent-1");
@@ -115,9 +159,7 @@ async fn the_note_names_the_agent_and_says_when_it_is_not_the_one_of_the_alert()
     assert_once(&effects, &[there, gone]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn beside_a_session_that_is_running_no_second_one_is_started() {
-    let world = World::new().await;
+async fn beside_a_session_that_is_running_no_second_one_is_started(world: World) {
     let program = world.start("serve", &[]).await;
     let case = world.case();
     let theirs = world
@@ -137,9 +179,7 @@ async fn beside_a_session_that_is_running_no_second_one_is_started() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_incidents_of_one_conversation_at_once_share_one_session() {
-    let world = World::new().await;
+async fn two_incidents_of_one_conversation_at_once_share_one_session(world: World) {
     let program = world.start("serve", &[]).await;
     let mut pairs = Vec::new();
     for _ in 0..5 {
