@@ -6,7 +6,7 @@ mod list;
 mod show;
 mod table;
 mod timeline;
-mod words;
+pub(super) mod words;
 
 use std::path::Path;
 

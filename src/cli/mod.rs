@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod escalations;
 mod exit;
+mod explain;
 mod health;
 mod manual;
 mod service;
@@ -45,6 +46,8 @@ enum Command {
     /// See what became of escalations. Reads the ledger and nothing else, also while the service runs.
     #[command(subcommand)]
     Escalations(escalations::Command),
+    /// Say what an error code means, what usually is behind it, and what to do. Without a code, list all of them.
+    Explain(explain::Arguments),
     /// Ask a running escalator how it is; for health checks.
     Health(health::Arguments),
     /// See it work: everything on this machine, against a simulated Genesys and PagerDuty.
@@ -95,6 +98,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Worker => service::run(Role::Worker, config).await,
             Command::Check(arguments) => check::run(arguments, config).await,
             Command::Escalations(command) => escalations::run(command, config).await,
+            Command::Explain(arguments) => explain::run(&arguments),
             Command::Health(arguments) => health::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments, config).await,
             Command::Simulate(arguments) => simulate::run(arguments).await,

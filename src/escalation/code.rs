@@ -1,6 +1,11 @@
 //! Error codes: the stable names under which a failure is counted, read, searched and explained.
 
+mod page;
+mod pages;
+
 use serde::{Deserialize, Serialize};
+
+pub use page::{Ending, Page, pages_as_markdown};
 
 /// Why an escalation waits or died. The names are fixed: dashboards, filters and runbooks quote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,12 +27,24 @@ pub enum Code {
     IncidentUnknown,
     /// PagerDuty refused access to the incident.
     IncidentForbidden,
+    /// PagerDuty lets nobody of ours at the incident any more, since it is resolved.
+    IncidentAccessLost,
     /// The incident holds as many notes as it can.
     NoteLimitReached,
+    /// PagerDuty finds the note too long.
+    NoteTooLong,
     /// PagerDuty refused a request for a reason of its own.
     PagerdutyRefused,
-    /// PagerDuty does not accept the API key or the `From` address.
+    /// PagerDuty does not accept the API key.
     PagerdutyCredentials,
+    /// PagerDuty does not accept the `From` address.
+    PagerdutyFromRefused,
+    /// The API key may not do what was asked of it, at whatever incident.
+    PagerdutyPermissionMissing,
+    /// The PagerDuty account's plan does not have what was asked for.
+    PagerdutyAbilityMissing,
+    /// Behind `pagerduty.api_url` there is no such route.
+    PagerdutyRouteUnknown,
     /// PagerDuty cannot be reached, or answers with errors.
     PagerdutyUnavailable,
     /// PagerDuty asked us to slow down.
@@ -46,16 +63,26 @@ pub enum Code {
     SessionOutcomeUnknown,
     /// Genesys refused a request for a reason of its own.
     GenesysRefused,
-    /// Genesys does not accept the client id or secret.
+    /// Genesys gives no token for the client id and secret, or does not accept the token.
     GenesysCredentials,
     /// The OAuth client lacks a permission.
     GenesysPermissionMissing,
+    /// The OAuth client's role does not reach into the conversation's division.
+    GenesysDivisionMissing,
+    /// Genesys wants a user behind this call, and an OAuth client has none.
+    GenesysUserRequired,
     /// Genesys does not know the route: the other side speaks another contract, or the region is wrong.
     GenesysRouteUnknown,
+    /// Genesys says that what was asked for clashes with what is there.
+    GenesysConflict,
     /// Genesys cannot be reached, or answers with errors.
     GenesysUnavailable,
     /// Genesys asked us to slow down.
     GenesysThrottled,
+    /// A vendor did not take a request as it was, whatever it asked for.
+    RequestUnacceptable,
+    /// Something else than the vendor answered.
+    AnsweredByAnother,
     /// Another worker has it in hand.
     InOtherHands,
     /// An earlier generation of the incident is still running.
@@ -70,7 +97,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 41] = [
         Self::WebhookNotUnderstood,
         Self::MessageUndecodable,
         Self::Expired,
@@ -79,9 +106,15 @@ impl Code {
         Self::AlertNeverHydrated,
         Self::IncidentUnknown,
         Self::IncidentForbidden,
+        Self::IncidentAccessLost,
         Self::NoteLimitReached,
+        Self::NoteTooLong,
         Self::PagerdutyRefused,
         Self::PagerdutyCredentials,
+        Self::PagerdutyFromRefused,
+        Self::PagerdutyPermissionMissing,
+        Self::PagerdutyAbilityMissing,
+        Self::PagerdutyRouteUnknown,
         Self::PagerdutyUnavailable,
         Self::PagerdutyThrottled,
         Self::ConversationUnknown,
@@ -93,9 +126,14 @@ impl Code {
         Self::GenesysRefused,
         Self::GenesysCredentials,
         Self::GenesysPermissionMissing,
+        Self::GenesysDivisionMissing,
+        Self::GenesysUserRequired,
         Self::GenesysRouteUnknown,
+        Self::GenesysConflict,
         Self::GenesysUnavailable,
         Self::GenesysThrottled,
+        Self::RequestUnacceptable,
+        Self::AnsweredByAnother,
         Self::InOtherHands,
         Self::EarlierGenerationRuns,
         Self::LedgerUnavailable,
@@ -109,9 +147,14 @@ impl Code {
         matches!(
             self,
             Self::PagerdutyCredentials
+                | Self::PagerdutyFromRefused
+                | Self::PagerdutyPermissionMissing
+                | Self::PagerdutyAbilityMissing
+                | Self::PagerdutyRouteUnknown
                 | Self::GenesysCredentials
                 | Self::GenesysPermissionMissing
                 | Self::GenesysRouteUnknown
+                | Self::AnsweredByAnother
                 | Self::LedgerUnreadable
                 | Self::Internal
         )
@@ -129,9 +172,15 @@ impl Code {
             Self::AlertNeverHydrated => "alert_never_hydrated",
             Self::IncidentUnknown => "incident_unknown",
             Self::IncidentForbidden => "incident_forbidden",
+            Self::IncidentAccessLost => "incident_access_lost",
             Self::NoteLimitReached => "note_limit_reached",
+            Self::NoteTooLong => "note_too_long",
             Self::PagerdutyRefused => "pagerduty_refused",
             Self::PagerdutyCredentials => "pagerduty_credentials",
+            Self::PagerdutyFromRefused => "pagerduty_from_refused",
+            Self::PagerdutyPermissionMissing => "pagerduty_permission_missing",
+            Self::PagerdutyAbilityMissing => "pagerduty_ability_missing",
+            Self::PagerdutyRouteUnknown => "pagerduty_route_unknown",
             Self::PagerdutyUnavailable => "pagerduty_unavailable",
             Self::PagerdutyThrottled => "pagerduty_throttled",
             Self::ConversationUnknown => "conversation_unknown",
@@ -143,9 +192,14 @@ impl Code {
             Self::GenesysRefused => "genesys_refused",
             Self::GenesysCredentials => "genesys_credentials",
             Self::GenesysPermissionMissing => "genesys_permission_missing",
+            Self::GenesysDivisionMissing => "genesys_division_missing",
+            Self::GenesysUserRequired => "genesys_user_required",
             Self::GenesysRouteUnknown => "genesys_route_unknown",
+            Self::GenesysConflict => "genesys_conflict",
             Self::GenesysUnavailable => "genesys_unavailable",
             Self::GenesysThrottled => "genesys_throttled",
+            Self::RequestUnacceptable => "request_unacceptable",
+            Self::AnsweredByAnother => "answered_by_another",
             Self::InOtherHands => "in_other_hands",
             Self::EarlierGenerationRuns => "earlier_generation_runs",
             Self::LedgerUnavailable => "ledger_unavailable",
@@ -182,12 +236,30 @@ impl Code {
             Self::IncidentForbidden => {
                 "give the API key's user access to the incident's service or team, then replay"
             }
+            Self::IncidentAccessLost => {
+                "the incident was resolved and the API key's user has no access to it any more: give that user a role that sees it, then replay"
+            }
             Self::NoteLimitReached => {
                 "PagerDuty keeps at most 2000 notes in an incident: delete some, then replay"
             }
+            Self::NoteTooLong => {
+                "a note has at most 65,535 characters and ours a few hundred: look what the reason quotes, and please report it"
+            }
             Self::PagerdutyRefused => "read the reason; PagerDuty's own message is quoted in it",
             Self::PagerdutyCredentials => {
-                "check pagerduty.api_token and that pagerduty.from_email is a user of that account; work waits until it is right"
+                "check pagerduty.api_token, and that pagerduty.api_url is of the same region; work waits until it is right"
+            }
+            Self::PagerdutyFromRefused => {
+                "set pagerduty.from_email to the e-mail address of a user of that PagerDuty account; work waits until it is right"
+            }
+            Self::PagerdutyPermissionMissing => {
+                "use a REST API key that is not read-only, or give the token the scopes incidents.read and incidents.write; work waits until it may"
+            }
+            Self::PagerdutyAbilityMissing => {
+                "look at the account's plan with its owner: the reason names the ability; work waits until it is there"
+            }
+            Self::PagerdutyRouteUnknown => {
+                "check pagerduty.api_url: https://api.pagerduty.com, or https://api.eu.pagerduty.com for an account in the EU"
             }
             Self::PagerdutyUnavailable => "see PagerDuty's status page; replay when it is back",
             Self::PagerdutyThrottled => {
@@ -218,14 +290,29 @@ impl Code {
                 "check genesys.client_id, genesys.client_secret and genesys.region; work waits until they are right"
             }
             Self::GenesysPermissionMissing => {
-                "give the OAuth client's role conversation:communication:view and conversation:cobrowse:add; work waits until it has them"
+                "give the OAuth client's role conversation:communication:view and conversation:cobrowse:add (voice: conversation:cobrowseVoice:add); work waits until it has them"
+            }
+            Self::GenesysDivisionMissing => {
+                "give the OAuth client's role the conversation's division (Admin, Integrations, OAuth, Roles), then replay"
+            }
+            Self::GenesysUserRequired => {
+                "this organisation does not let an OAuth client start cobrowse: have an agent do it, and ask Genesys' support whether it can be allowed"
             }
             Self::GenesysRouteUnknown => {
                 "check genesys.region, genesys.api_url and genesys.cobrowse_api"
             }
+            Self::GenesysConflict => {
+                "look at the conversation in Genesys: if a cobrowse session is there, nothing is to be done; if not, replay"
+            }
             Self::GenesysUnavailable => "see Genesys Cloud's status page; replay when it is back",
             Self::GenesysThrottled => {
                 "lower genesys.requests_per_minute, or find out who else uses this OAuth client"
+            }
+            Self::RequestUnacceptable => {
+                "a proxy in between changes requests, or this is a defect of escalator: compare with a run without the proxy, or report it with the reason"
+            }
+            Self::AnsweredByAnother => {
+                "check the address (genesys.api_url, genesys.login_url, pagerduty.api_url) and the proxy or firewall in between; work waits until it is right"
             }
             Self::InOtherHands => "nothing to do: another worker has it",
             Self::EarlierGenerationRuns => {

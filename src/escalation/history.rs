@@ -26,6 +26,9 @@ pub struct Entry {
     /// How long it took, where it was a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
+    /// By which the vendor's support finds the call again, where one was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
 }
 
 impl Entry {

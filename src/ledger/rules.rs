@@ -98,6 +98,7 @@ pub(super) fn claim_story(request: &ClaimRequest, row: Option<&Row>, now: Timest
         what,
         code: None,
         took_ms: None,
+        correlation: None,
     };
     let mut story = Vec::with_capacity(3);
     match row {
@@ -159,6 +160,7 @@ pub(super) fn letter_stored(epoch: i64) -> Entry {
         what: "the broker has its dead letter".to_owned(),
         code: None,
         took_ms: None,
+        correlation: None,
     }
 }
 

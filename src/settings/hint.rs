@@ -1,7 +1,7 @@
 //! "Did you mean …": the known name that is nearest to an unknown one.
 
 /// The candidate that is so close to `word` that it was probably meant.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

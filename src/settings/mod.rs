@@ -52,6 +52,7 @@ pub use starts::{StartUrgency, Starts};
 pub use variables::{ProcessEnvironment, Variables, WithDotEnv};
 pub use worker::Worker;
 
+pub(crate) use hint::closest;
 use layers::Layers;
 use reader::Reader;
 use role::Concern;

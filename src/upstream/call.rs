@@ -30,12 +30,30 @@ impl Vendor {
         }
     }
 
+    fn conflict(self) -> Code {
+        match self {
+            Self::Genesys => Code::GenesysConflict,
+            Self::PagerDuty => Code::PagerdutyRefused,
+        }
+    }
+
     fn throttled(self) -> Code {
         match self {
             Self::Genesys => Code::GenesysThrottled,
             Self::PagerDuty => Code::PagerdutyThrottled,
         }
     }
+}
+
+/// What a call's path names, by which "not found" and "forbidden" are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Nothing that could be unknown, or something that was read a moment ago: "not found" is said of the route itself.
+    Route,
+    /// A conversation.
+    Conversation,
+    /// An incident.
+    Incident,
 }
 
 /// Every call that this program can make.
@@ -89,6 +107,35 @@ impl Operation {
             | Self::ReadConversation
             | Self::ReadAlerts
             | Self::ReadNotes
+            | Self::ReadAbilities
+            | Self::ReadSubscriptions => false,
+        }
+    }
+
+    /// What a refusal of it is about.
+    pub(super) fn subject(self) -> Subject {
+        match self {
+            // The conversation was read a moment before, so it is the route that is not there; or it has just ended, which the
+            // next read will tell.
+            Self::OfferSession => Subject::Route,
+            Self::Token | Self::CreateSession | Self::ReadAbilities | Self::ReadSubscriptions => {
+                Subject::Route
+            }
+            Self::ReadConversation | Self::AttachMedia => Subject::Conversation,
+            Self::ReadAlerts | Self::ReadNotes | Self::WriteNote => Subject::Incident,
+        }
+    }
+
+    /// Whether it is the call that puts cobrowse into the conversation: if that is bad to ask for, cobrowse is not possible.
+    pub(super) fn offers(self) -> bool {
+        match self {
+            Self::OfferSession | Self::AttachMedia => true,
+            Self::Token
+            | Self::ReadConversation
+            | Self::CreateSession
+            | Self::ReadAlerts
+            | Self::ReadNotes
+            | Self::WriteNote
             | Self::ReadAbilities
             | Self::ReadSubscriptions => false,
         }
@@ -177,8 +224,9 @@ pub enum CallError {
 pub const CALL_SLACK: Duration = Duration::from_millis(20);
 /// How long work waits for a credential to be put right before one more try.
 const SET_UP_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
-/// What is kept when a vendor throttles and does not say for how long.
-const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
+/// What is kept when a vendor throttles and does not say for how long: a 429 may come without headers and without a body.
+/// It is the least; the schedule's own curve grows beyond it while that goes on.
+pub(super) const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
 
 impl CallError {
     /// Nobody knows, and nobody said when to come back.
@@ -224,7 +272,7 @@ impl CallError {
                 let wait = retry_after.unwrap_or(THROTTLED_DEFAULT);
                 (vendor.throttled(), Some(wait), Cost::Free)
             }
-            Self::Conflict(_) => (vendor.unavailable(), None, operation.cost()),
+            Self::Conflict(_) => (vendor.conflict(), None, operation.cost()),
             Self::Unknown { retry_after, .. } => {
                 (vendor.unavailable(), *retry_after, operation.cost())
             }

@@ -4,12 +4,9 @@
 //! vendor said, without a request.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::call::CallError;
-
-/// What is kept when a vendor throttles and does not say for how long.
-const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
+use super::call::{CallError, THROTTLED_DEFAULT};
 
 /// One credential's gate.
 #[derive(Debug, Default)]
@@ -69,6 +66,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn throttled(seconds: u64) -> CallError {
         CallError::Throttled {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use url::Url;
 
 use super::call::{CallError, Operation};
-use super::retry_after;
+use super::{heard, retry_after};
 use crate::crash;
 use crate::telemetry::{Telemetry, UpstreamAnswered};
 
@@ -17,6 +17,10 @@ use crate::telemetry::{Telemetry, UpstreamAnswered};
 const BODY_CAP: usize = 4 * 1024 * 1024;
 /// How much of a vendor's own error message is quoted.
 const MESSAGE_CAP: usize = 300;
+/// By this header of every answer Genesys' support finds the call again.
+pub(super) const CORRELATION: &str = "inin-correlation-id";
+/// By this one PagerDuty's does.
+pub(super) const REQUEST_ID: &str = "x-request-id";
 
 /// How calls are made.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +102,9 @@ impl Http {
         };
         drop(amid);
         crash::after(operation.as_str());
+        let answered = result.as_ref().ok();
+        let correlation = answered.and_then(|reply| reply.header(correlation_header));
+        heard::hear(correlation);
         self.telemetry.upstream_answered(&UpstreamAnswered {
             vendor: operation.vendor().as_str(),
             operation: operation.as_str(),
@@ -106,10 +113,7 @@ impl Http {
                 Err(CallError::NotSent(_)) => "not_sent",
                 Err(_) => "no_answer",
             },
-            correlation: result
-                .as_ref()
-                .ok()
-                .and_then(|reply| reply.header(correlation_header)),
+            correlation,
             took: started.elapsed(),
         });
         result
@@ -126,16 +130,18 @@ async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
             Ok(None) => break,
             Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
                 return Err(CallError::unknown(format!(
-                    "status {} with a body of more than {BODY_CAP} bytes",
-                    status.as_u16()
+                    "status {} with a body of more than {BODY_CAP} bytes{}",
+                    status.as_u16(),
+                    found_by(&headers)
                 )));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => {
                 return Err(CallError::unknown(format!(
-                    "status {}, then the body broke off: {}",
+                    "status {}, then the body broke off: {}{}",
                     status.as_u16(),
-                    root_cause(&error)
+                    root_cause(&error),
+                    found_by(&headers)
                 )));
             }
         }
@@ -145,6 +151,16 @@ async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
         headers,
         body: body.freeze(),
     })
+}
+
+/// How support finds the call, where its answer says so.
+fn found_by(headers: &HeaderMap) -> String {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (value(CORRELATION), value(REQUEST_ID)) {
+        (Some(id), _) => format!(" (correlation id {})", clip(id)),
+        (None, Some(id)) => format!(" (request id {})", clip(id)),
+        (None, None) => String::new(),
+    }
 }
 
 fn before_answer(error: &reqwest::Error) -> CallError {
@@ -226,16 +242,30 @@ impl Reply {
             .find_map(|value| retry_after::parse(value, SystemTime::now()))
     }
 
+    /// How support finds the call; nothing where the answer does not say.
+    pub(super) fn found_by(&self) -> String {
+        found_by(&self.headers)
+    }
+
+    /// Whether it is a page for people: both vendors answer in JSON, so that it comes from something in between.
+    pub(super) fn is_a_page(&self) -> bool {
+        let said = self.header("content-type").unwrap_or_default();
+        let said = said.trim_start().to_ascii_lowercase();
+        let first = self.body.iter().find(|byte| !byte.is_ascii_whitespace());
+        said.starts_with("text/html") || first == Some(&b'<')
+    }
+
     /// The body of a success. One that cannot be read leaves open what happened: the status may come from a proxy.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         serde_json::from_slice(&self.body).map_err(|e| {
             // serde's own text quotes the input, which may hold a link; its class and position do not.
             CallError::unknown(format!(
-                "status {} with an unreadable body ({:?} error at line {}, column {})",
+                "status {} with an unreadable body ({:?} error at line {}, column {}){}",
                 self.status.as_u16(),
                 e.classify(),
                 e.line(),
-                e.column()
+                e.column(),
+                self.found_by()
             ))
         })
     }

@@ -7,11 +7,16 @@
 mod call;
 mod gate;
 mod genesys;
+mod heard;
 mod http;
 mod pagerduty;
 mod retry_after;
 
 pub use call::{CALL_SLACK, CallError, Operation, Vendor};
 pub use genesys::{CreatedSession, Genesys, GenesysConfig, ReadConversation, Speaks};
+pub use heard::{heard, listening};
 pub use http::{Http, HttpConfig, probe};
 pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig, Subscription};
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Nobody is obeyed for longer than this: the biggest waits that the vendors document are daily caps, and a message
-/// that comes back once an hour costs nothing.
-const CAP: Duration = Duration::from_secs(3600);
+/// Nobody is obeyed for longer than this: the biggest waits that the vendors document are daily caps. A longer one than the
+/// delay queues hold is waited for in pieces, since `Progress::not_before` keeps the whole of it.
+const CAP: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads a header's value. Rounds up to whole seconds, so that nothing comes early.
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
@@ -38,6 +38,11 @@ mod tests {
             parse("Sun, 06 Nov 1994 08:00:00 GMT", now),
             Some(Duration::ZERO),
             "a date in the past asks for nothing"
+        );
+        assert_eq!(
+            parse("7200", now),
+            Some(Duration::from_secs(7200)),
+            "a long wait is kept as it was said"
         );
         assert_eq!(parse("99999999999", now), Some(CAP));
         for nonsense in ["", "-1", "soon", "1.5", "99999999999999999999999"] {

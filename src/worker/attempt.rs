@@ -23,6 +23,7 @@ use crate::escalation::{
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
 use crate::telemetry::{Settled, StepFinished};
+use crate::upstream;
 
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
 const CLAIM_LOST: Duration = Duration::from_secs(3);
@@ -201,6 +202,22 @@ impl<'a> Attempt<'a> {
             | EntryKind::Ended
             | EntryKind::LetterStored => None,
         };
+        let correlation = match kind {
+            EntryKind::Answered => upstream::heard(),
+            // What was refused quotes it in its reason.
+            EntryKind::Setback
+            | EntryKind::Event
+            | EntryKind::Accepted
+            | EntryKind::Claimed
+            | EntryKind::TakenOver
+            | EntryKind::Intended
+            | EntryKind::Adopted
+            | EntryKind::Repeatable
+            | EntryKind::Later
+            | EntryKind::HandedBack
+            | EntryKind::Ended
+            | EntryKind::LetterStored => None,
+        };
         Entry {
             at: Timestamp::now(),
             epoch: self.held.epoch,
@@ -209,6 +226,7 @@ impl<'a> Attempt<'a> {
             what,
             code,
             took_ms,
+            correlation,
         }
     }
 
@@ -238,7 +256,7 @@ impl<'a> Attempt<'a> {
                     self.step_began = Instant::now();
                     let settles = call.settles();
                     let looks = call.looks();
-                    let mut result = self.call(call).await;
+                    let mut result = upstream::listening(self.call(call)).await;
                     if looks {
                         result = result.map_err(|stopped| self.looks_again(stopped));
                     }

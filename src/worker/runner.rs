@@ -273,6 +273,7 @@ impl Runner {
                 what: format!("the history could not be read: {error}"),
                 code: Some(Code::LedgerUnavailable),
                 took_ms: None,
+                correlation: None,
             }]
         });
         let letter = DeadLetter::of_escalation(

@@ -278,6 +278,7 @@ fn entry(held: &Held, what: &str) -> Entry {
         what: what.to_owned(),
         code: None,
         took_ms: Some(7),
+        correlation: None,
     }
 }
 

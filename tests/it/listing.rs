@@ -28,7 +28,7 @@ async fn escalations(ledger: &Path, arguments: &[&str]) -> Output {
 }
 
 /// The same where it has to succeed: data and talk.
-async fn shown(ledger: &Path, arguments: &[&str]) -> (String, String) {
+pub(crate) async fn shown(ledger: &Path, arguments: &[&str]) -> (String, String) {
     let output = escalations(ledger, arguments).await;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (data, talk) = (text(output.stdout), text(output.stderr));
@@ -46,7 +46,7 @@ async fn refused(ledger: &Path, arguments: &[&str], code: i32) -> String {
 }
 
 /// The objects of JSON lines.
-async fn objects(ledger: &Path, arguments: &[&str]) -> Vec<Value> {
+pub(crate) async fn objects(ledger: &Path, arguments: &[&str]) -> Vec<Value> {
     let arguments = [arguments, &["--json"]].concat();
     let (data, _) = shown(ledger, &arguments).await;
     data.lines()

@@ -15,6 +15,7 @@ mod broker;
 mod checking;
 mod deploying;
 mod escalating;
+mod failing;
 mod forgetting;
 mod ingress;
 mod ledger;

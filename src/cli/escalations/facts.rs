@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use std::time::Duration;
 
-use crate::escalation::{Code, ConversationId, End, NoteId, Offer, SessionId, Step};
+use crate::escalation::{
+    Code, ConversationId, End, Entry, EntryKind, NoteId, Offer, SessionId, Step,
+};
 use crate::ledger::{Known, State};
 
 /// Where an open escalation is.
@@ -49,6 +51,31 @@ pub(super) fn death(known: &Known) -> Option<(Code, &str, bool)> {
             published,
         } => Some((*code, reason, *published)),
     }
+}
+
+/// What keeps an open one from going on: its last setback, unless something went well after it.
+pub(super) fn setback<'a>(known: &Known, history: &'a [Entry]) -> Option<(Code, &'a str)> {
+    if known.state != State::Open {
+        return None;
+    }
+    let last = history.iter().rev().find(|entry| match entry.kind {
+        // Of the wait itself, and of the one that takes it up again.
+        EntryKind::Later
+        | EntryKind::Claimed
+        | EntryKind::TakenOver
+        | EntryKind::HandedBack
+        | EntryKind::Event
+        | EntryKind::Accepted => false,
+        EntryKind::Answered
+        | EntryKind::Intended
+        | EntryKind::Setback
+        | EntryKind::Adopted
+        | EntryKind::Repeatable
+        | EntryKind::Ended
+        | EntryKind::LetterStored => true,
+    })?;
+    let code = last.code.filter(|_| last.kind == EntryKind::Setback)?;
+    Some((code, &last.what))
 }
 
 /// The conversation it is about, once that is known.

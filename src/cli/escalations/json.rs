@@ -106,7 +106,9 @@ pub(super) struct Entry<'a> {
     step: Option<&'static str>,
     what: &'a str,
     code: Option<&'static str>,
+    hint: Option<&'static str>,
     took_ms: Option<u64>,
+    correlation: Option<&'a str>,
     /// Of a write that was about to be sent: no answer of it was recorded.
     unanswered: bool,
 }
@@ -124,7 +126,9 @@ impl<'a> Entry<'a> {
             step: entry.step.map(|step| step.as_str()),
             what: &entry.what,
             code: entry.code.map(Code::as_str),
+            hint: entry.code.map(Code::hint),
             took_ms: entry.took_ms,
+            correlation: entry.correlation.as_deref(),
             unanswered: line.unanswered.is_some(),
         }
     }

@@ -9,7 +9,7 @@ use super::super::{assembly, service, terminal};
 use super::table::colour;
 use super::words::{coloured, day, span, time, wrapped};
 use super::{facts, json, timeline};
-use crate::escalation::{IncidentId, Offer};
+use crate::escalation::{Entry, IncidentId, Offer};
 use crate::ledger::{Known, State};
 use crate::settings::Role;
 
@@ -31,8 +31,9 @@ named_agent, offer (ours; offered: ours, and not joined yet; or running: a sessi
 created_at, ended_at, resolved_at, took_ms.
 
 entry: key, at, offset_ms (from accepted_at), lease, kind (event, accepted, claimed, taken_over, answered, intended, \
-setback, adopted, repeatable, later, handed_back, ended, letter_stored), step, what, code, took_ms, unanswered (of a write \
-that was sent: no answer of it is recorded).";
+setback, adopted, repeatable, later, handed_back, ended, letter_stored), step, what, code, hint (of the code), took_ms, correlation \
+(by which the vendor's support finds the call that was answered), unanswered (of a write that was sent: no answer of it is \
+recorded).";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
@@ -88,7 +89,7 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
             if number > 0 {
                 text.push('\n');
             }
-            text.push_str(&head(known, Timestamp::now(), columns, colours));
+            text.push_str(&head(known, &history, Timestamp::now(), columns, colours));
             text.push('\n');
             text.push_str(&timeline::as_text(known, &lines, columns, colours));
         }
@@ -105,7 +106,13 @@ fn is_meant(generation: &str, wanted: &str) -> bool {
     generation == wanted || (wanted.len() > 3 && generation.ends_with(wanted))
 }
 
-fn head(known: &Known, now: Timestamp, columns: Option<usize>, colours: bool) -> String {
+fn head(
+    known: &Known,
+    history: &[Entry],
+    now: Timestamp,
+    columns: Option<usize>,
+    colours: bool,
+) -> String {
     let generation = match known.key.generation() {
         "0" => "first generation".to_owned(),
         event => format!("reopened by event {event}"),
@@ -118,7 +125,7 @@ fn head(known: &Known, now: Timestamp, columns: Option<usize>, colours: bool) ->
     let state = coloured(known.state.as_str(), colour(known.state), colours);
     let incident = coloured(known.incident.as_str(), "1", colours);
     let mut text = format!("{incident}, {generation}: {state} {so_far}\n");
-    for (name, value) in facts_in_words(known, now) {
+    for (name, value) in facts_in_words(known, history, now) {
         let width = columns.map(|all| all.saturating_sub(VALUE_AT));
         for (number, piece) in wrapped(value.split_whitespace(), width).iter().enumerate() {
             let name = if number == 0 { name } else { "" };
@@ -128,17 +135,25 @@ fn head(known: &Known, now: Timestamp, columns: Option<usize>, colours: bool) ->
     text
 }
 
-fn facts_in_words(known: &Known, now: Timestamp) -> Vec<(&'static str, String)> {
+fn facts_in_words(known: &Known, history: &[Entry], now: Timestamp) -> Vec<(&'static str, String)> {
     let progress = &known.progress;
     let mut facts: Vec<(&'static str, String)> = Vec::new();
     if let Some((code, reason, stored)) = facts::death(known) {
         facts.push(("why", format!("{code}: {reason}")));
         facts.push(("what to do", code.hint().to_owned()));
+        facts.push(("more", format!("escalator explain {code}")));
         if !stored {
             let text =
                 "not known to be with the broker yet; it is published again with the next delivery";
             facts.push(("dead letter", text.to_owned()));
         }
+    }
+    if let Some((code, reason)) = facts::setback(known, history) {
+        facts.push(("waits for", format!("{code}: {reason}")));
+        if code.waits_for_a_person() {
+            facts.push(("what to do", code.hint().to_owned()));
+        }
+        facts.push(("more", format!("escalator explain {code}")));
     }
     if let Some(at) = facts::at(known) {
         let text = match at {

@@ -58,7 +58,7 @@ pub(super) fn time(at: Timestamp) -> String {
 }
 
 /// Words in lines of at most so many columns; a word that is longer stays whole.
-pub(super) fn wrapped<'a>(
+pub(in crate::cli) fn wrapped<'a>(
     words: impl IntoIterator<Item = &'a str>,
     columns: Option<usize>,
 ) -> Vec<String> {
@@ -90,7 +90,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// The text in a colour of the terminal (an SGR code), where colours are wanted.
-pub(super) fn coloured(text: &str, sgr: &str, colours: bool) -> String {
+pub(in crate::cli) fn coloured(text: &str, sgr: &str, colours: bool) -> String {
     if colours && !sgr.is_empty() && !text.is_empty() {
         format!("\u{1b}[{sgr}m{text}\u{1b}[0m")
     } else {

@@ -5,7 +5,7 @@
 
 mod call;
 mod conversation;
-mod errors;
+pub(super) mod errors;
 mod sessions;
 mod speaks;
 mod token;

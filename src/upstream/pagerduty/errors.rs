@@ -4,21 +4,25 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use super::super::call::{CallError, Operation};
+use super::super::call::{CallError, Operation, Subject};
+pub(super) use super::super::http::REQUEST_ID;
 use super::super::http::{Reply, clip};
 use crate::escalation::Code;
 
-/// Every answer carries this; support asks for it.
-pub(super) const REQUEST_ID: &str = "x-request-id";
-
 /// `From` missing, malformed, or of nobody in the account.
 const FROM_CODES: [u64; 3] = [2016, 1028, 1008];
+const AUTHENTICATION_FAILED: u64 = 2006;
+const ACCESS_DENIED: u64 = 2010;
+const ACCESS_LOST: u64 = 2018;
+const PRODUCT_LIMIT: u64 = 2019;
+const RATE_LIMIT: u64 = 2020;
+const NOT_FOUND: [u64; 2] = [2100, 5001];
 
 /// The failure that an answer without a 2xx status stands for.
-pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
+pub(in crate::upstream) fn failure(operation: Operation, reply: &Reply) -> CallError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let error = body.get("error").unwrap_or(&body);
-    let code = error.get("code").and_then(Value::as_u64);
+    let code = error.get("code").and_then(number);
     let texts = texts(error);
     let reason = reason(operation, reply, code, &texts);
     let refused = |code| CallError::Refused {
@@ -29,43 +33,82 @@ pub(super) fn failure(operation: Operation, reply: &Reply) -> CallError {
         code,
         reason: reason.clone(),
     };
-    let unknown = |reason| CallError::Unknown {
-        reason,
+    let unknown = || CallError::Unknown {
+        reason: reason.clone(),
         // Not `ratelimit-reset`, which every answer has, whatever it says.
         retry_after: reply.wait_from(&["retry-after"]),
     };
+    // A code says what a refusal is about. Beside a status of the server's own trouble it says nothing: 2016 stands there
+    // for something that took too long.
+    let has = |codes: &[u64]| code.is_some_and(|code| codes.contains(&code));
+    let says = |words: &[&str]| texts.iter().any(|text| mentions(text, words));
+    let notes = operation == Operation::WriteNote;
     match reply.status {
-        StatusCode::TOO_MANY_REQUESTS => CallError::Throttled {
-            // `ratelimit-reset` is seconds until the reset, not a time.
-            retry_after: reply.wait_from(&["retry-after", "ratelimit-reset"]),
-            reason,
-        },
-        StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED => {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => unknown(),
+        // Nobody promises that what answers so has not done it first; `303` even says that it has.
+        status if status.is_redirection() && operation.writes() => unknown(),
+        status if status.is_redirection() => set_up(Code::PagerdutyRouteUnknown),
+        status if !status.is_client_error() => unknown(),
+        status if status == StatusCode::TOO_MANY_REQUESTS || has(&[RATE_LIMIT]) => {
+            CallError::Throttled {
+                // `ratelimit-reset` is seconds until the reset, not a time.
+                retry_after: reply.wait_from(&["retry-after", "ratelimit-reset"]),
+                reason,
+            }
+        }
+        status if status == StatusCode::UNAUTHORIZED || has(&[AUTHENTICATION_FAILED]) => {
             set_up(Code::PagerdutyCredentials)
         }
-        StatusCode::BAD_REQUEST if code.is_some_and(|c| FROM_CODES.contains(&c)) => {
-            set_up(Code::PagerdutyCredentials)
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => set_up(Code::AnsweredByAnother),
+        _ if reply.is_a_page() => set_up(Code::AnsweredByAnother),
+        _ if has(&[ACCESS_LOST]) => refused(Code::IncidentAccessLost),
+        // The one limit that a note can meet is the number of notes.
+        _ if notes && has(&[PRODUCT_LIMIT]) => refused(Code::NoteLimitReached),
+        StatusCode::PAYMENT_REQUIRED => set_up(Code::PagerdutyAbilityMissing),
+        StatusCode::BAD_REQUEST if has(&FROM_CODES) => set_up(Code::PagerdutyFromRefused),
+        StatusCode::PAYLOAD_TOO_LARGE if notes => refused(Code::NoteTooLong),
+        // Before the other limit: "is too long (maximum is …)".
+        StatusCode::BAD_REQUEST if notes && says(&["too long", "65535", "65,535"]) => {
+            refused(Code::NoteTooLong)
         }
-        StatusCode::BAD_REQUEST if operation == Operation::WriteNote && mentions_limit(&texts) => {
+        StatusCode::BAD_REQUEST if notes && says(&["limit", "maximum", "too many"]) => {
             refused(Code::NoteLimitReached)
         }
-        StatusCode::FORBIDDEN => refused(Code::IncidentForbidden),
-        StatusCode::NOT_FOUND => refused(Code::IncidentUnknown),
+        status if status == StatusCode::FORBIDDEN || has(&[ACCESS_DENIED]) => {
+            match operation.subject() {
+                // It is the token's, and no other incident fares better.
+                Subject::Incident if says(&["scope", "read-only", "read only"]) => {
+                    set_up(Code::PagerdutyPermissionMissing)
+                }
+                Subject::Incident => refused(Code::IncidentForbidden),
+                // Asked on nobody's behalf: one that may not be asked this may still do its work.
+                Subject::Route | Subject::Conversation => refused(Code::PagerdutyPermissionMissing),
+            }
+        }
+        status if status == StatusCode::NOT_FOUND || has(&NOT_FOUND) => match operation.subject() {
+            Subject::Incident => refused(Code::IncidentUnknown),
+            Subject::Route | Subject::Conversation => set_up(Code::PagerdutyRouteUnknown),
+        },
+        StatusCode::METHOD_NOT_ALLOWED => set_up(Code::PagerdutyRouteUnknown),
         StatusCode::CONFLICT => CallError::Conflict(reason),
-        StatusCode::REQUEST_TIMEOUT => unknown(reason),
-        // Nobody promises that what answers so has not done it first; `303` even says that it has.
-        status if status.is_redirection() && operation.writes() => unknown(reason),
-        status if status.is_redirection() => set_up(Code::PagerdutyRefused),
-        status if status.is_client_error() => refused(Code::PagerdutyRefused),
-        _ => unknown(reason),
+        StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::NOT_ACCEPTABLE
+        | StatusCode::LENGTH_REQUIRED
+        | StatusCode::URI_TOO_LONG
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => refused(Code::RequestUnacceptable),
+        _ => refused(Code::PagerdutyRefused),
     }
 }
 
-fn mentions_limit(texts: &[String]) -> bool {
-    texts.iter().any(|text| {
-        let text = text.to_lowercase();
-        text.contains("limit") || text.contains("maximum") || text.contains("too many")
-    })
+fn mentions(text: &str, words: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+/// A code, which is a number and might come as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// All that the body says in words, wherever it says it.
@@ -85,6 +128,9 @@ fn texts(error: &Value) -> Vec<String> {
     if let Some(errors) = error.get("errors") {
         push(errors);
     }
+    if let Some(scopes) = error.get("required_scopes") {
+        push(scopes);
+    }
     texts
 }
 
@@ -94,94 +140,18 @@ fn reason(operation: Operation, reply: &Reply, code: Option<u64>, texts: &[Strin
         operation.as_str(),
         reply.status.as_u16()
     );
+    if reply.is_a_page() {
+        text.push_str(" and a page instead of JSON");
+    }
     if let Some(code) = code {
         text.push_str(&format!(" code {code}"));
     }
     if !texts.is_empty() {
         text.push_str(&format!(": {}", clip(&texts.join("; "))));
     }
-    if let Some(id) = reply.header(REQUEST_ID) {
-        text.push_str(&format!(" (request id {})", clip(id)));
-    }
+    text.push_str(&reply.found_by());
     text
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::wildcard_enum_match_arm
-    )]
-    use super::*;
-    use bytes::Bytes;
-    use reqwest::header::HeaderMap;
-
-    fn reply(status: u16, body: &str) -> Reply {
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-        }
-    }
-
-    #[test]
-    fn every_shape_of_an_error_body_is_explained() {
-        for (body, words) in [
-            (
-                r#"{"error":{"message":"Invalid Input Provided","code":2001,"errors":["params must be a Hash"]}}"#,
-                "params must be a Hash",
-            ),
-            (
-                r#"{"error":{"code":84,"message":"other message","errors":"only error"}}"#,
-                "only error",
-            ),
-            (
-                r#"{"error":["links should have at most 50 item(s)"]}"#,
-                "links should have",
-            ),
-            (r#"{"error":"account-level access token"}"#, "account-level"),
-            (
-                r#"{"error":{"code":1,"errors":{"field":["bad"]}}}"#,
-                "code 1",
-            ),
-            ("<html>Bad Gateway</html>", "with 400"),
-            ("", "with 400"),
-        ] {
-            match failure(Operation::WriteNote, &reply(400, body)) {
-                CallError::Refused {
-                    code: Code::PagerdutyRefused,
-                    reason,
-                } => {
-                    assert!(reason.contains(words), "{body}: {reason}");
-                }
-                other => panic!("{body}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_wrong_from_header_is_the_set_up_and_not_the_message() {
-        for code in FROM_CODES {
-            let body = format!(r#"{{"error":{{"message":"x","code":{code}}}}}"#);
-            assert!(matches!(
-                failure(Operation::WriteNote, &reply(400, &body)),
-                CallError::SetUp {
-                    code: Code::PagerdutyCredentials,
-                    ..
-                }
-            ));
-        }
-    }
-
-    #[test]
-    fn an_answer_of_the_server_s_own_trouble_leaves_the_outcome_open() {
-        for status in [302, 303, 307, 408, 500, 502, 503, 504] {
-            assert!(failure(Operation::WriteNote, &reply(status, "")).may_have_taken_effect());
-        }
-        for status in [400, 401, 402, 403, 404, 413, 429] {
-            assert!(!failure(Operation::WriteNote, &reply(status, "")).may_have_taken_effect());
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 mod account;
 mod alerts;
-mod errors;
+pub(super) mod errors;
 mod notes;
 
 use reqwest::{Method, RequestBuilder};

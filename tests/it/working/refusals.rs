@@ -38,7 +38,7 @@ async fn what_is_wrong_with_the_set_up_parks_the_work_until_it_is_right() {
         (
             Operation::PagerdutyCreateNote,
             from_unknown,
-            "pagerduty_credentials",
+            "pagerduty_from_refused",
         ),
     ] {
         next(&world, operation, what);

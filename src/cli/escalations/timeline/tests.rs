@@ -40,6 +40,7 @@ fn entry(ms: i64, epoch: u64, kind: EntryKind) -> Entry {
         what: kind.as_str().to_owned(),
         code: None,
         took_ms: None,
+        correlation: None,
     }
 }
 
