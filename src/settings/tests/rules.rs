@@ -139,11 +139,11 @@ fn settings_that_contradict_each_other_are_refused() {
         faults(Role::Worker, &vars)
     };
     assert!(
-        kept_for("240h")[0]
+        kept_for("480h")[0]
             .to_string()
             .contains("not longer than twice escalation.expires_after")
     );
-    assert_eq!(kept_for("11d"), Vec::new());
+    assert_eq!(kept_for("21d"), Vec::new());
     assert!(
         fault_of("ESCALATION_AGENT_FIELDS", "agent_id,conversation_id")
             .contains("take it out of one")
