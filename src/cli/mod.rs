@@ -1,6 +1,7 @@
 //! The commands, one file each. Data goes to stdout, talk to stderr.
 
 pub mod assembly;
+mod catch_up;
 mod check;
 mod demo;
 mod escalations;
@@ -8,6 +9,7 @@ mod exit;
 mod explain;
 mod health;
 mod manual;
+mod pagerduty;
 mod service;
 mod settings;
 mod signals;
@@ -43,6 +45,11 @@ enum Command {
     Worker,
     /// Look whether the settings, the broker, the ledger and both vendors are as they have to be.
     Check(check::Arguments),
+    /// Have PagerDuty send its webhooks here, and see that they arrive.
+    #[command(subcommand)]
+    Pagerduty(pagerduty::Command),
+    /// Find incidents whose webhook never came, and start their escalations.
+    CatchUp(catch_up::Arguments),
     /// See what became of escalations. Reads the ledger and nothing else, also while the service runs.
     #[command(subcommand)]
     Escalations(escalations::Command),
@@ -97,6 +104,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Ingress => service::run(Role::Ingress, config).await,
             Command::Worker => service::run(Role::Worker, config).await,
             Command::Check(arguments) => check::run(arguments, config).await,
+            Command::Pagerduty(command) => pagerduty::run(command, config).await,
+            Command::CatchUp(arguments) => catch_up::run(arguments, config).await,
             Command::Escalations(command) => escalations::run(command, config).await,
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Health(arguments) => health::run(arguments).await,

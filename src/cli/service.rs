@@ -16,7 +16,9 @@ use crate::crash;
 use crate::ingress::{self, Filter, IngressConfig};
 use crate::ledger::{Ledger, Watched};
 use crate::listener::Listener;
-use crate::settings::{LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, WithDotEnv};
+use crate::settings::{
+    LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, Starts, WithDotEnv,
+};
 use crate::telemetry::{self, Telemetry};
 use crate::worker::Forgetting;
 
@@ -157,18 +159,22 @@ async fn open_ledger(
 
 fn ingress_config(settings: &Settings) -> Result<IngressConfig, NotLoaded> {
     let ingress = settings.ingress()?;
-    let starts = settings.starts()?;
     Ok(IngressConfig {
         webhook_secrets: ingress.webhook_secrets.clone(),
         token: ingress.token.clone(),
-        filter: Filter {
-            events: starts.events.clone(),
-            services: starts.services.clone(),
-            urgencies: starts
-                .urgencies
-                .iter()
-                .map(|urgency| urgency.as_str().to_owned())
-                .collect(),
-        },
+        filter: filter(settings.starts()?),
     })
+}
+
+/// What lets an event start an escalation.
+pub(super) fn filter(starts: &Starts) -> Filter {
+    Filter {
+        events: starts.events.clone(),
+        services: starts.services.clone(),
+        urgencies: starts
+            .urgencies
+            .iter()
+            .map(|urgency| urgency.as_str().to_owned())
+            .collect(),
+    }
 }

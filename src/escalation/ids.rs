@@ -101,6 +101,11 @@ opaque_id!(
     "note id"
 );
 opaque_id!(
+    /// A PagerDuty webhook subscription.
+    SubscriptionId,
+    "subscription id"
+);
+opaque_id!(
     /// A Genesys Cloud conversation (a UUID, but nothing here depends on that).
     ConversationId,
     "conversation id"

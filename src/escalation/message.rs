@@ -21,6 +21,7 @@ pub struct Message {
     /// When the ingress accepted it. `escalation.expires_after` counts from here, never from the vendor's clock.
     pub accepted_at: Timestamp,
     /// Which way it came in.
+    #[serde(flatten)]
     pub origin: Origin,
     /// The lane it travels in; a delayed copy goes back to the same one.
     pub lane: Lane,
@@ -31,14 +32,64 @@ pub struct Message {
     pub task: Task,
 }
 
-/// Which way a message came in.
+/// Which way a message came in. For logs and the timeline: nothing is decided by it.
+///
+/// It travels as two fields. `origin` is one of the two that every reader of version 1 knows, and a reader that knew only
+/// these would take a third for a message that it cannot read; so whatever comes after them says `direct`, which is to say
+/// that it was no webhook, and adds what it is in `by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(from = "OriginOnTheWay", into = "OriginOnTheWay")]
 pub enum Origin {
     /// PagerDuty's webhook.
     Webhook,
     /// `POST /escalations`.
     Direct,
+    /// `escalator catch-up`, which found the incident in PagerDuty's list.
+    CatchUp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OriginOnTheWay {
+    origin: Known,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<By>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Known {
+    Webhook,
+    Direct,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    CatchUp,
+    /// Written by a newer program.
+    #[serde(other, skip_serializing)]
+    Other,
+}
+
+impl From<OriginOnTheWay> for Origin {
+    fn from(found: OriginOnTheWay) -> Self {
+        match (found.origin, found.by) {
+            (Known::Webhook, _) => Self::Webhook,
+            (Known::Direct, Some(By::CatchUp)) => Self::CatchUp,
+            (Known::Direct, Some(By::Other) | None) => Self::Direct,
+        }
+    }
+}
+
+impl From<Origin> for OriginOnTheWay {
+    fn from(origin: Origin) -> Self {
+        let (origin, by) = match origin {
+            Origin::Webhook => (Known::Webhook, None),
+            Origin::Direct => (Known::Direct, None),
+            Origin::CatchUp => (Known::Direct, Some(By::CatchUp)),
+        };
+        Self { origin, by }
+    }
 }
 
 impl Origin {
@@ -48,6 +99,7 @@ impl Origin {
         match self {
             Self::Webhook => "webhook",
             Self::Direct => "direct",
+            Self::CatchUp => "catch_up",
         }
     }
 }
@@ -207,6 +259,27 @@ mod tests {
         assert_eq!(
             Message::decode(resolved.as_bytes()).unwrap().task,
             Task::Resolved
+        );
+    }
+
+    /// The way it came in is for the log. A reader of before there was a third way reads it as one of the two that it knows.
+    #[test]
+    fn an_incident_that_was_caught_up_with_is_readable_for_older_programs_and_an_unknown_way_for_this_one()
+     {
+        let message = Message {
+            origin: Origin::CatchUp,
+            ..start()
+        };
+        let text = String::from_utf8(message.encode().unwrap()).unwrap();
+        assert!(
+            text.contains(r#""origin":"direct","by":"catch_up""#),
+            "{text}"
+        );
+        assert_eq!(Message::decode(text.as_bytes()).unwrap(), message);
+        let newer = text.replace("catch_up", "a_later_way");
+        assert_eq!(
+            Message::decode(newer.as_bytes()).unwrap().origin,
+            Origin::Direct
         );
     }
 

@@ -29,6 +29,7 @@ pub use decide::{Action, Bounds, Call, NoteLook, Situation, Survey, decide, in_d
 pub use history::{Entry, EntryKind};
 pub use ids::{
     AgentId, ConversationId, EventId, IncidentId, InvalidId, NoteId, ServiceId, SessionId,
+    SubscriptionId,
 };
 pub use key::Key;
 pub use lane::Lane;

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Filter;
+use super::start::Starting;
 use crate::escalation::{
-    Event, EventId, IncidentId, Lane, Message, Origin, ServiceId, Start, Task, Trigger,
+    Event, EventId, IncidentId, Lane, Message, Origin, ServiceId, Task, Trigger,
 };
 
 /// What a genuine webhook means to us.
@@ -73,8 +74,7 @@ pub(super) fn read(body: &[u8], filter: &Filter, now: Timestamp) -> Result<Read,
     }
     let service = text(&event.data, &["service", "id"]);
     let urgency = text(&event.data, &["urgency"]);
-    let admitted = admits(&filter.services, service) && admits(&filter.urgencies, urgency);
-    if !resolved && !admitted {
+    if !resolved && !filter.admits(&event.event_type, service, urgency) {
         return Ok(done(Meaning::Filtered, incident, event.event_type));
     }
     let incident =
@@ -84,30 +84,32 @@ pub(super) fn read(body: &[u8], filter: &Filter, now: Timestamp) -> Result<Read,
         .as_str()
         .and_then(|time| time.parse().ok())
         .ok_or_else(|| format!("a {} without the time it occurred", event.event_type))?;
-    let (lane, task) = if resolved {
-        (Lane::High, Task::Resolved)
-    } else {
-        let start = Start {
-            trigger: trigger(&event.event_type, id.as_ref())?,
-            cycle: 0,
-            service_id: service.and_then(|id| ServiceId::parse(id).ok()),
-            conversation_id: None,
-            agent_id: None,
-        };
-        (Lane::of_urgency(urgency), Task::Start(start))
+    let happened = Event {
+        id: id.clone(),
+        kind: event.event_type.clone(),
+        occurred_at,
     };
-    let message = Message::new(
-        incident.clone(),
-        now,
-        Origin::Webhook,
-        lane,
-        Event {
-            id: id.clone(),
-            kind: event.event_type.clone(),
-            occurred_at,
-        },
-        task,
-    );
+    let message = if resolved {
+        let task = Task::Resolved;
+        Message::new(
+            incident.clone(),
+            now,
+            Origin::Webhook,
+            Lane::High,
+            happened,
+            task,
+        )
+    } else {
+        let starting = Starting {
+            incident: incident.clone(),
+            origin: Origin::Webhook,
+            trigger: trigger(&event.event_type, id.as_ref())?,
+            event: happened,
+            service: service.and_then(|id| ServiceId::parse(id).ok()),
+            urgency: urgency.map(str::to_owned),
+        };
+        starting.message(now)
+    };
     Ok(done(
         Meaning::Work(Box::new(message)),
         Some(incident),
@@ -147,11 +149,6 @@ fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter()
         .try_fold(value, |value, key| value.get(key))?
         .as_str()
-}
-
-/// An empty filter admits everything; any other admits what is known to match.
-fn admits(filter: &std::collections::BTreeSet<String>, value: Option<&str>) -> bool {
-    filter.is_empty() || value.is_some_and(|value| filter.contains(value))
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@
 mod direct;
 mod envelope;
 mod signature;
+mod start;
 mod webhook;
+
+pub use start::{Opened, catch_up, publish};
 
 use axum::Router;
 use axum::routing::post;
@@ -16,10 +19,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Destination, Headers, Publication, PublishError, Publisher};
-use crate::crash;
+use crate::broker::{Destination, Headers, Publication, Publisher};
 use crate::escalation::{DeadLetter, Message};
 use crate::telemetry::Telemetry;
+
+/// The path that PagerDuty has to send to.
+pub const WEBHOOK_PATH: &str = "/webhooks/pagerduty";
 
 /// The biggest body that PagerDuty sends; it drops bigger ones itself.
 const BODY_CAP: usize = 256 * 1024;
@@ -50,6 +55,20 @@ pub struct Filter {
     pub urgencies: BTreeSet<String>,
 }
 
+impl Filter {
+    /// Whether an event of this type, of an incident of this service and urgency, starts an escalation. What is not known
+    /// passes only where nothing is asked of it.
+    #[must_use]
+    pub fn admits(&self, event: &str, service: Option<&str>, urgency: Option<&str>) -> bool {
+        let fits = |filter: &BTreeSet<String>, value: Option<&str>| {
+            filter.is_empty() || value.is_some_and(|value| filter.contains(value))
+        };
+        self.events.contains(event)
+            && fits(&self.services, service)
+            && fits(&self.urgencies, urgency)
+    }
+}
+
 struct Ingress {
     config: IngressConfig,
     publisher: Publisher,
@@ -64,7 +83,7 @@ pub fn routes(config: IngressConfig, publisher: Publisher, telemetry: Arc<Teleme
         publisher,
         telemetry,
     });
-    let mut router = Router::new().route("/webhooks/pagerduty", post(webhook::receive));
+    let mut router = Router::new().route(WEBHOOK_PATH, post(webhook::receive));
     if direct {
         router = router.route("/escalations", post(direct::start));
     }
@@ -80,53 +99,38 @@ impl Ingress {
         traceparent: Option<String>,
         within: Duration,
     ) -> Result<(), String> {
-        let body = message.encode().map_err(|e| e.to_string())?;
-        self.publish(
-            Publication {
-                to: Destination::Lane(message.lane),
-                message_id: id,
-                body,
-                headers: Headers {
-                    code: None,
-                    traceparent,
-                },
-            },
-            message.lane.as_str(),
+        publish(
+            &self.publisher,
+            &self.telemetry,
+            message,
+            id,
+            traceparent,
             within,
         )
         .await
+        .map_err(|e| e.to_string())
     }
 
     /// Stores what could not be understood.
     async fn store_dead(&self, letter: &DeadLetter, within: Duration) -> Result<(), String> {
         let body = letter.encode().map_err(|e| e.to_string())?;
-        self.publish(
-            Publication {
-                to: Destination::Dead,
-                message_id: letter.id.to_string(),
-                body,
-                headers: Headers {
-                    code: Some(letter.code.as_str().to_owned()),
-                    traceparent: None,
-                },
+        let publication = Publication {
+            to: Destination::Dead,
+            message_id: letter.id.to_string(),
+            body,
+            headers: Headers {
+                code: Some(letter.code.as_str().to_owned()),
+                traceparent: None,
             },
+        };
+        start::send(
+            &self.publisher,
+            &self.telemetry,
+            publication,
             "dead",
             within,
         )
         .await
-    }
-
-    async fn publish(
-        &self,
-        publication: Publication,
-        target: &'static str,
-        within: Duration,
-    ) -> Result<(), String> {
-        crash::before("the ingress publishes");
-        let result = self.publisher.publish(&publication, within).await;
-        crash::after("the ingress publishes");
-        self.telemetry
-            .published(target, PublishError::outcome(&result));
-        result.map_err(|e| e.to_string())
+        .map_err(|e| e.to_string())
     }
 }

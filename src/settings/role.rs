@@ -13,6 +13,10 @@ pub enum Role {
     Worker,
     /// `check`: everything that a worker needs. The ingress is looked at where it is set up.
     Check,
+    /// `catch-up`: asks PagerDuty and the ledger, and publishes.
+    CatchUp,
+    /// A command that speaks with PagerDuty alone.
+    PagerDuty,
     /// A command that speaks with the broker alone.
     Broker,
     /// A command that reads the ledger alone.
@@ -36,11 +40,13 @@ pub(super) enum Concern {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Serve,
         Self::Ingress,
         Self::Worker,
         Self::Check,
+        Self::CatchUp,
+        Self::PagerDuty,
         Self::Broker,
         Self::Ledger,
     ];
@@ -53,6 +59,8 @@ impl Role {
             Self::Ingress => "ingress",
             Self::Worker => "worker",
             Self::Check => "check",
+            Self::CatchUp => "catch-up",
+            Self::PagerDuty => "pagerduty",
             Self::Broker => "broker",
             Self::Ledger => "ledger",
         }
@@ -85,6 +93,15 @@ impl Role {
                 C::PagerDuty,
                 C::Note,
             ],
+            Self::CatchUp => &[
+                C::Amqp,
+                C::Database,
+                C::Starts,
+                C::Worker,
+                C::Escalation,
+                C::PagerDuty,
+            ],
+            Self::PagerDuty => &[C::Starts, C::Worker, C::Escalation, C::PagerDuty],
             Self::Broker => &[C::Amqp],
             Self::Ledger => &[C::Database],
         };

@@ -125,6 +125,7 @@ async fn incident(shared: &Shared, new: NewIncident) -> Answer {
             details: new.details,
             conversation_field: default.conversation_field,
             agent_field: default.agent_field,
+            opened_ago: default.opened_ago,
         });
         let webhook = state.incidents.get(&incident_id).map(|incident| {
             Webhook::about(

@@ -24,6 +24,8 @@ pub enum Operation {
     PagerdutyAlerts,
     /// `GET /incidents/{id}`
     PagerdutyIncident,
+    /// `GET /incidents`
+    PagerdutyListIncidents,
     /// `GET /incidents/{id}/notes`
     PagerdutyListNotes,
     /// `POST /incidents/{id}/notes`
@@ -36,6 +38,12 @@ pub enum Operation {
     PagerdutyAbilities,
     /// `GET /webhook_subscriptions`
     PagerdutySubscriptions,
+    /// `POST /webhook_subscriptions`
+    PagerdutyCreateSubscription,
+    /// `POST /webhook_subscriptions/{id}/enable`
+    PagerdutyEnableSubscription,
+    /// `POST /webhook_subscriptions/{id}/ping`
+    PagerdutyPingSubscription,
     /// Anything that the vendor has no route for; recorded so that a wrong path of ours is seen.
     Unknown,
 }

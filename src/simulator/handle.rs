@@ -163,10 +163,23 @@ impl Simulator {
         delivery::until(&self.0.client, url, webhook, Instant::now() + within).await
     }
 
-    /// Adds a webhook subscription to the account. It is only ever listed: nothing is sent because of it.
+    /// The routing key of the event that opened an incident: a credential, for whoever searches a log for it.
+    pub fn routing_key(&self, incident_id: &str) -> Option<String> {
+        self.0.read(|state| {
+            let incident = state.incidents.get(incident_id)?;
+            Some(incident.routing_key().to_owned())
+        })
+    }
+
+    /// Adds a webhook subscription to the account. Nothing but its test event is sent because of it.
     pub fn add_subscription(&self, subscription: Subscription) {
         self.0
             .change(|state| state.subscriptions.push(subscription));
+    }
+
+    /// The webhook subscriptions of the account.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.0.read(|state| state.subscriptions.clone())
     }
 
     /// Takes every webhook subscription away.

@@ -27,6 +27,8 @@ pub struct IncidentSpec {
     pub conversation_field: String,
     /// The name of the agent's field.
     pub agent_field: String,
+    /// How long ago it was opened, by PagerDuty's clock. Its alerts hydrate from now on.
+    pub opened_ago: Duration,
 }
 
 /// An incident's urgency.
@@ -74,6 +76,7 @@ impl Default for IncidentSpec {
             details: Details::Object,
             conversation_field: "conversation_id".to_owned(),
             agent_field: "agent_id".to_owned(),
+            opened_ago: Duration::ZERO,
         }
     }
 }
@@ -167,6 +170,7 @@ impl Incident {
         });
         let alerts = alerts.collect();
         let now = Timestamp::now();
+        let now = now.checked_sub(spec.opened_ago).unwrap_or(now);
         Self {
             id,
             number,
@@ -312,6 +316,10 @@ impl Incident {
                 }})
             }
         }
+    }
+
+    pub(super) fn routing_key(&self) -> &str {
+        &self.routing_key
     }
 
     pub(super) fn service(&self) -> Value {

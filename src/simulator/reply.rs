@@ -78,6 +78,13 @@ impl Call {
             .map(|(_, value)| value.into_owned())
     }
 
+    /// All values of a parameter that may be repeated.
+    pub(super) fn parameters(&self, name: &str) -> impl Iterator<Item = String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
     pub(super) fn has_parameter(&self, name: &str, value: &str) -> bool {
         url::form_urlencoded::parse(self.query.as_bytes()).any(|(k, v)| k == name && v == value)
     }

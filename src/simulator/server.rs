@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     config::Config,
-    control,
+    control, delivery,
     fault::What,
     genesys, pagerduty,
     records::RequestOutcome,
@@ -100,10 +100,24 @@ impl Shared {
 
     /// Does what the call asks, with all its effects.
     fn act(&self, vendor: Vendor, call: &Call) -> Answer {
-        self.change(|state| match vendor {
-            Vendor::Genesys => genesys::answer(state, &self.config, call),
-            Vendor::Pagerduty => pagerduty::answer(state, &self.config, call),
-        })
+        let (answer, outbox) = self.change(|state| {
+            let answer = match vendor {
+                Vendor::Genesys => genesys::answer(state, &self.config, call),
+                Vendor::Pagerduty => pagerduty::answer(state, &self.config, call),
+            };
+            (answer, std::mem::take(&mut state.outbox))
+        });
+        for (url, webhook) in outbox {
+            let (client, stopping) = (self.client.clone(), self.stopping.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stopping.cancelled() => {}
+                    // Whoever receives it tells of it.
+                    _ = delivery::once(&client, &url, &webhook) => {}
+                }
+            });
+        }
+        answer
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     limit::Limit,
     pagerduty::Subscription,
     records::Records,
+    webhook::Webhook,
 };
 
 /// The world of the two vendors.
@@ -33,6 +34,8 @@ pub(super) struct State {
     pub(super) genesys_limit: Limit,
     pub(super) pagerduty_limit: Limit,
     pub(super) subscriptions: Vec<Subscription>,
+    /// Webhooks to be sent once the answer is made, with where they go.
+    pub(super) outbox: Vec<(String, Webhook)>,
 }
 
 impl State {
@@ -52,6 +55,7 @@ impl State {
             genesys_limit: Limit::new(config.genesys_per_minute),
             pagerduty_limit: Limit::new(config.pagerduty_per_minute),
             subscriptions: Vec::new(),
+            outbox: Vec::new(),
         }
     }
 

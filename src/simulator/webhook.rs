@@ -63,6 +63,24 @@ impl Webhook {
         }
     }
 
+    /// The test event: nothing happened, and nobody did it.
+    pub(super) fn ping(secret: &str, ids: &mut Ids) -> Self {
+        let event_id = ids.event();
+        let envelope = json!({ "event": {
+            "id": event_id,
+            "event_type": "pagey.ping",
+            "resource_type": "pagey",
+            "occurred_at": with_milliseconds(Timestamp::now()),
+            "agent": null,
+            "client": null,
+            "data": { "message": "Hello from your friend Pagey!", "type": "ping" },
+        }});
+        Self {
+            event_id,
+            ..Self::signed(envelope.to_string().into_bytes(), secret, ids)
+        }
+    }
+
     pub(super) fn signed(body: Vec<u8>, secret: &str, ids: &mut Ids) -> Self {
         let signature = signature(&[secret], &body);
         Self {

@@ -54,6 +54,8 @@ pub(super) enum Subject {
     Conversation,
     /// An incident.
     Incident,
+    /// A webhook subscription, or the service or team that one is to be of.
+    Subscription,
 }
 
 /// Every call that this program can make.
@@ -71,6 +73,10 @@ pub enum Operation {
     AttachMedia,
     /// Read an incident's alerts.
     ReadAlerts,
+    /// Read an incident's own body.
+    ReadIncident,
+    /// List the account's incidents.
+    ListIncidents,
     /// Read an incident's notes.
     ReadNotes,
     /// Write a note.
@@ -79,6 +85,12 @@ pub enum Operation {
     ReadAbilities,
     /// Read the account's webhook subscriptions.
     ReadSubscriptions,
+    /// Make a webhook subscription.
+    CreateSubscription,
+    /// Enable a webhook subscription that PagerDuty has switched off.
+    EnableSubscription,
+    /// Have PagerDuty send its test event.
+    PingSubscription,
 }
 
 impl Operation {
@@ -92,23 +104,37 @@ impl Operation {
             Self::OfferSession => "offer_session",
             Self::AttachMedia => "attach_media",
             Self::ReadAlerts => "read_alerts",
+            Self::ReadIncident => "read_incident",
+            Self::ListIncidents => "list_incidents",
             Self::ReadNotes => "read_notes",
             Self::WriteNote => "write_note",
             Self::ReadAbilities => "read_abilities",
             Self::ReadSubscriptions => "read_subscriptions",
+            Self::CreateSubscription => "create_subscription",
+            Self::EnableSubscription => "enable_subscription",
+            Self::PingSubscription => "ping_subscription",
         }
     }
 
     /// Whether it is one of those that must take effect once.
     pub(super) fn writes(self) -> bool {
         match self {
-            Self::CreateSession | Self::OfferSession | Self::AttachMedia | Self::WriteNote => true,
+            Self::CreateSession
+            | Self::OfferSession
+            | Self::AttachMedia
+            | Self::WriteNote
+            | Self::CreateSubscription => true,
             Self::Token
             | Self::ReadConversation
             | Self::ReadAlerts
+            | Self::ReadIncident
+            | Self::ListIncidents
             | Self::ReadNotes
             | Self::ReadAbilities
-            | Self::ReadSubscriptions => false,
+            | Self::ReadSubscriptions
+            // Done twice, they leave what they leave done once.
+            | Self::EnableSubscription
+            | Self::PingSubscription => false,
         }
     }
 
@@ -118,11 +144,18 @@ impl Operation {
             // The conversation was read a moment before, so it is the route that is not there; or it has just ended, which the
             // next read will tell.
             Self::OfferSession => Subject::Route,
-            Self::Token | Self::CreateSession | Self::ReadAbilities | Self::ReadSubscriptions => {
-                Subject::Route
-            }
+            Self::Token
+            | Self::CreateSession
+            | Self::ListIncidents
+            | Self::ReadAbilities
+            | Self::ReadSubscriptions => Subject::Route,
             Self::ReadConversation | Self::AttachMedia => Subject::Conversation,
-            Self::ReadAlerts | Self::ReadNotes | Self::WriteNote => Subject::Incident,
+            Self::ReadAlerts | Self::ReadIncident | Self::ReadNotes | Self::WriteNote => {
+                Subject::Incident
+            }
+            Self::CreateSubscription | Self::EnableSubscription | Self::PingSubscription => {
+                Subject::Subscription
+            }
         }
     }
 
@@ -134,10 +167,15 @@ impl Operation {
             | Self::ReadConversation
             | Self::CreateSession
             | Self::ReadAlerts
+            | Self::ReadIncident
+            | Self::ListIncidents
             | Self::ReadNotes
             | Self::WriteNote
             | Self::ReadAbilities
-            | Self::ReadSubscriptions => false,
+            | Self::ReadSubscriptions
+            | Self::CreateSubscription
+            | Self::EnableSubscription
+            | Self::PingSubscription => false,
         }
     }
 
@@ -150,9 +188,15 @@ impl Operation {
             Self::Token
             | Self::ReadConversation
             | Self::ReadAlerts
+            | Self::ReadIncident
+            | Self::ListIncidents
             | Self::ReadNotes
             | Self::ReadAbilities
-            | Self::ReadSubscriptions => Cost::Free,
+            | Self::ReadSubscriptions
+            // No escalation makes these; a person does.
+            | Self::CreateSubscription
+            | Self::EnableSubscription
+            | Self::PingSubscription => Cost::Free,
         }
     }
 
@@ -166,10 +210,15 @@ impl Operation {
             | Self::OfferSession
             | Self::AttachMedia => Vendor::Genesys,
             Self::ReadAlerts
+            | Self::ReadIncident
+            | Self::ListIncidents
             | Self::ReadNotes
             | Self::WriteNote
             | Self::ReadAbilities
-            | Self::ReadSubscriptions => Vendor::PagerDuty,
+            | Self::ReadSubscriptions
+            | Self::CreateSubscription
+            | Self::EnableSubscription
+            | Self::PingSubscription => Vendor::PagerDuty,
         }
     }
 }

@@ -16,7 +16,10 @@ pub use call::{CALL_SLACK, CallError, Operation, Vendor};
 pub use genesys::{CreatedSession, Genesys, GenesysConfig, ReadConversation, Speaks};
 pub use heard::{heard, listening};
 pub use http::{Http, HttpConfig, probe};
-pub use pagerduty::{Alerts, PagerDuty, PagerDutyConfig, Subscription};
+pub use pagerduty::{
+    Alerts, Incident, IncidentList, IncidentStatus, PagerDuty, PagerDutyConfig, Scope, Subscribed,
+    Subscription,
+};
 
 #[cfg(test)]
 mod tests;

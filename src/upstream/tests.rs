@@ -18,17 +18,22 @@ use super::call::{CallError, Operation, Vendor};
 use crate::escalation::{Code, Cost, Ending, Setback, Wait};
 
 /// All calls, in the order in which an escalation makes them; `documented` is where a new one cannot be forgotten.
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 15] = [
     Operation::Token,
     Operation::ReadConversation,
     Operation::CreateSession,
     Operation::AttachMedia,
     Operation::OfferSession,
     Operation::ReadAlerts,
+    Operation::ReadIncident,
     Operation::ReadNotes,
     Operation::WriteNote,
     Operation::ReadAbilities,
     Operation::ReadSubscriptions,
+    Operation::ListIncidents,
+    Operation::CreateSubscription,
+    Operation::EnableSubscription,
+    Operation::PingSubscription,
 ];
 
 const INTRODUCTION: &str = "\
@@ -45,16 +50,29 @@ have taken effect, so that nothing is sent again before it is known. *waited out
 ";
 
 /// Only `check` asks this: no escalation depends on it.
-fn is_of_check(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::ReadAbilities | Operation::ReadSubscriptions
-    )
+/// Which command makes it, where it is not made for an escalation.
+fn command(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::ReadAbilities | Operation::ReadSubscriptions => Some("check"),
+        Operation::ListIncidents => Some("catch-up"),
+        Operation::CreateSubscription
+        | Operation::EnableSubscription
+        | Operation::PingSubscription => Some("pagerduty"),
+        Operation::Token
+        | Operation::ReadConversation
+        | Operation::CreateSession
+        | Operation::OfferSession
+        | Operation::AttachMedia
+        | Operation::ReadAlerts
+        | Operation::ReadIncident
+        | Operation::ReadNotes
+        | Operation::WriteNote => None,
+    }
 }
 
 fn then(operation: Operation, error: &CallError, setback: &Setback) -> String {
-    if is_of_check(operation) {
-        return "said by check".to_owned();
+    if let Some(command) = command(operation) {
+        return format!("said by {command}");
     }
     match setback.wait {
         Wait::Final => "final".to_owned(),
@@ -131,7 +149,7 @@ fn the_runbook_has_the_failures_as_they_are_mapped() {
 
 #[test]
 fn a_failure_ends_as_the_page_of_its_code_says() {
-    for operation in OPERATIONS.into_iter().filter(|one| !is_of_check(*one)) {
+    for operation in OPERATIONS.into_iter().filter(|one| command(*one).is_none()) {
         for Failure { what, error } in documented(operation) {
             let setback = error.setback(operation);
             let wanted = match setback.wait {
@@ -154,7 +172,7 @@ fn a_failure_ends_as_the_page_of_its_code_says() {
 
 #[test]
 fn a_failure_that_every_escalation_would_meet_kills_none() {
-    for operation in OPERATIONS.into_iter().filter(|one| !is_of_check(*one)) {
+    for operation in OPERATIONS.into_iter().filter(|one| command(*one).is_none()) {
         for Failure { what, error } in documented(operation) {
             let dead = error.setback(operation).wait == Wait::Final;
             let of_all = operation == Operation::Token

@@ -7,12 +7,10 @@ use secrecy::SecretString;
 use super::super::exit::Failure;
 use super::finding::Finding;
 use crate::broker::{self, Broker};
+use crate::ingress::WEBHOOK_PATH;
 use crate::ledger::{self, Inspected, Postgres, Sqlite};
 use crate::settings::{DatabaseUrl, Role, Settings, Starts};
-use crate::upstream::{CallError, Genesys, Operation, PagerDuty, Subscription};
-
-/// The path that PagerDuty has to send to.
-const WEBHOOK_PATH: &str = "/webhooks/pagerduty";
+use crate::upstream::{CallError, Genesys, Operation, PagerDuty, Scope, Subscription};
 
 /// They loaded, or this would not have been called.
 pub(super) fn settings(settings: &Settings) -> Vec<Finding> {
@@ -211,7 +209,7 @@ pub(super) async fn subscriptions(pagerduty: &PagerDuty, starts: &Starts) -> Vec
                 all.len()
             ),
             format!(
-                "add one in PagerDuty (Integrations, Generic Webhooks v3) with the events {} and incident.resolved",
+                "`escalator pagerduty subscribe --url https://your-host{WEBHOOK_PATH}` makes one; or add it in PagerDuty (Integrations, Generic Webhooks v3) with the events {} and incident.resolved",
                 list(starts.events.iter())
             ),
         )];
@@ -230,7 +228,10 @@ fn subscription(one: &Subscription, starts: &Starts) -> Vec<Finding> {
             format!(
                 "{named} is switched off for a day: PagerDuty was refused three times in a row"
             ),
-            "mend why (usually pagerduty.webhook_secrets), then enable it in PagerDuty",
+            format!(
+                "mend why (usually pagerduty.webhook_secrets), then `escalator pagerduty subscribe --enable --url {}`; `escalator catch-up` starts what was missed",
+                one.url
+            ),
         ));
     }
     if !one.active {
@@ -255,7 +256,7 @@ fn subscription(one: &Subscription, starts: &Starts) -> Vec<Finding> {
             "add these events to the subscription, or take them out of pagerduty.events",
         ));
     }
-    if let Some(service) = &one.service
+    if let Scope::Service(service) = &one.scope
         && !starts.services.is_empty()
         && !starts.services.contains(service)
     {
@@ -266,14 +267,12 @@ fn subscription(one: &Subscription, starts: &Starts) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() {
-        let of = match (&one.service, one.of_a_team) {
-            (Some(service), _) => format!("service {service}"),
-            (None, true) => "one team".to_owned(),
-            (None, false) => "the whole account".to_owned(),
-        };
         findings.push(Finding::ok(
             "webhook",
-            format!("{named} is active and sends what is needed, of {of}"),
+            format!(
+                "{named} is active and sends what is needed, of {}",
+                one.scope
+            ),
         ));
     }
     findings

@@ -59,7 +59,8 @@ fn codes() -> impl TypedValueParser<Value = Code> {
     })
 }
 
-fn since(text: &str) -> Result<Timestamp, String> {
+/// A span of time ago, or a time.
+pub(in crate::cli) fn since(text: &str) -> Result<Timestamp, String> {
     let ago = parse_span(text).and_then(|span| Timestamp::now().checked_sub(span).ok());
     ago.or_else(|| text.parse().ok()).ok_or_else(|| {
         "write how long ago, as 90m, 24h or 7d, or a time with its offset, as 2026-11-20T03:00:00Z"

@@ -48,6 +48,10 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
         | Operation::PagerdutyDeleteNote
         | Operation::PagerdutyAbilities
         | Operation::PagerdutySubscriptions
+        | Operation::PagerdutyCreateSubscription
+        | Operation::PagerdutyEnableSubscription
+        | Operation::PagerdutyPingSubscription
+        | Operation::PagerdutyListIncidents
         | Operation::Unknown => not_found(call, "HTTP 404 Not Found"),
     }
 }

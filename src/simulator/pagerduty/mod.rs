@@ -1,24 +1,23 @@
 //! PagerDuty's REST API: who may come in, what an error looks like, and reading incidents and alerts.
 
+mod incidents;
 mod notes;
 mod subscriptions;
 
 use std::time::Instant;
 
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub use self::subscriptions::Subscription;
 
 use super::{
-    clock::with_seconds,
     config::Config,
     fault::Operation,
-    incident::{Incident, Status, reference},
+    incident::Incident,
     limit::Admission,
     reply::{Answer, Call, Route},
     state::State,
-    webhook::user,
 };
 
 /// What the account may do in a minute, as the headers say it where no limit is set.
@@ -32,6 +31,16 @@ pub(super) fn route(method: &Method, path: &str) -> Route {
         (&Method::GET, ["webhook_subscriptions"]) => {
             Route::to(Operation::PagerdutySubscriptions, None)
         }
+        (&Method::POST, ["webhook_subscriptions"]) => {
+            Route::to(Operation::PagerdutyCreateSubscription, None)
+        }
+        (&Method::POST, ["webhook_subscriptions", id, "enable"]) => {
+            Route::to(Operation::PagerdutyEnableSubscription, Some(id))
+        }
+        (&Method::POST, ["webhook_subscriptions", id, "ping"]) => {
+            Route::to(Operation::PagerdutyPingSubscription, Some(id))
+        }
+        (&Method::GET, ["incidents"]) => Route::to(Operation::PagerdutyListIncidents, None),
         (&Method::GET, ["incidents", id]) => Route::to(Operation::PagerdutyIncident, Some(id)),
         (&Method::GET, ["incidents", id, "alerts"]) => {
             Route::to(Operation::PagerdutyAlerts, Some(id))
@@ -90,10 +99,12 @@ pub(super) fn answer(state: &mut State, config: &Config, call: &Call) -> Answer 
             json!({ "abilities": ["teams", "read_only_users", "urgencies"] }),
         ),
         Operation::PagerdutySubscriptions => subscriptions::list(state),
+        Operation::PagerdutyCreateSubscription => subscriptions::create(state, call),
+        Operation::PagerdutyEnableSubscription => subscriptions::enable(state, id),
+        Operation::PagerdutyPingSubscription => subscriptions::ping(state, id),
+        Operation::PagerdutyListIncidents => incidents::list(state, call),
         Operation::PagerdutyIncident => match state.incident(id) {
-            Some(incident) => {
-                incident_body(incident, config, call.has_parameter("include[]", "body"))
-            }
+            Some(incident) => incidents::one(incident, config, call),
             None => not_found(),
         },
         Operation::PagerdutyAlerts => match state.incident(id) {
@@ -134,13 +145,18 @@ fn not_found() -> Answer {
     error(404, 2100, "Not Found", &[])
 }
 
-fn alerts_body(incident: &Incident, config: &Config, call: &Call) -> Answer {
+/// `limit` and `offset` of a list.
+fn page(call: &Call) -> (usize, usize) {
     let number = |name: &str| {
         call.parameter(name)
             .and_then(|text| text.parse::<usize>().ok())
     };
     let limit = number("limit").unwrap_or(25).clamp(1, 100);
-    let offset = number("offset").unwrap_or(0);
+    (limit, number("offset").unwrap_or(0))
+}
+
+fn alerts_body(incident: &Incident, config: &Config, call: &Call) -> Answer {
+    let (limit, offset) = page(call);
     let (alerts, more, total) = incident.alerts(offset, limit, config.hydration);
     let counted = call.has_parameter("total", "true");
     Answer::json(
@@ -149,63 +165,5 @@ fn alerts_body(incident: &Incident, config: &Config, call: &Call) -> Answer {
             "alerts": alerts, "limit": limit, "offset": offset, "more": more,
             "total": counted.then_some(total),
         }),
-    )
-}
-
-fn incident_body(incident: &Incident, config: &Config, with_body: bool) -> Answer {
-    let resolved = incident.status == Status::Resolved;
-    let changed = with_seconds(incident.changed);
-    let count = incident.alert_count();
-    let mut body = json!({
-        "id": incident.id,
-        "type": "incident",
-        "summary": format!("[#{}] {}", incident.number, incident.spec.title),
-        "self": format!("https://api.pagerduty.com/incidents/{}", incident.id),
-        "html_url": format!("https://simulated.pagerduty.com/incidents/{}", incident.id),
-        "incident_number": incident.number,
-        "title": incident.spec.title,
-        "description": incident.spec.title,
-        "created_at": with_seconds(incident.created),
-        "updated_at": changed,
-        "status": incident.status,
-        "incident_key": incident.key,
-        "service": incident.service(),
-        "assignments": if resolved {
-            vec![]
-        } else {
-            vec![json!({ "at": with_seconds(incident.created), "assignee": user() })]
-        },
-        "assigned_via": "escalation_policy",
-        "last_status_change_at": changed,
-        "resolved_at": resolved.then_some(changed.as_str()),
-        "first_trigger_log_entry": incident.log_entry(),
-        "alert_counts": {
-            "all": count,
-            "triggered": if resolved { 0 } else { count },
-            "resolved": if resolved { count } else { 0 },
-        },
-        "is_mergeable": true,
-        "incident_type": { "name": "incident_default" },
-        "escalation_policy":
-            reference("escalation_policy", "escalation_policies", "PSIMPOL", "Support"),
-        "teams": [],
-        "impacted_services": [incident.service()],
-        "pending_actions": [],
-        "acknowledgements": [],
-        "alert_grouping": null,
-        "last_status_change_by": incident.service(),
-        "priority": null,
-        "resolve_reason": null,
-        "incidents_responders": [],
-        "responder_requests": [],
-        "subscriber_requests": [],
-        "urgency": incident.spec.urgency,
-    });
-    if let (true, Some(fields)) = (with_body, body.as_object_mut()) {
-        fields.insert("body".to_owned(), incident.body(config.hydration));
-    }
-    Answer::json(
-        200,
-        Value::Object([("incident".to_owned(), body)].into_iter().collect()),
     )
 }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::call::{CallError, Operation};
-use super::{PagerDuty, PagerDutyConfig};
-use crate::escalation::{AgentId, Context, ConversationId, IncidentId};
+use super::{PagerDuty, PagerDutyConfig, details};
+use crate::escalation::{Context, IncidentId};
 
 const PAGE: usize = 100;
 /// An incident with more alerts than this names its conversation in the first of them, or not at all.
@@ -22,9 +22,9 @@ const MAX_PAGES: usize = 10;
 pub enum Alerts {
     /// This is what the incident is about.
     Found(Context),
-    /// There is an alert with a body, and none of the fields that are looked at holds a valid conversation id.
+    /// Every alert has its body, and none of the fields that are looked at holds a valid conversation id.
     NothingInThem,
-    /// There are alerts, none with a body yet.
+    /// No conversation id so far, and an alert that has no body yet.
     NotHydrated,
     /// There is no alert.
     None,
@@ -92,33 +92,18 @@ fn understand(alerts: &mut [Alert], config: &PagerDutyConfig) -> Alerts {
             .and_then(|time| time.parse::<Timestamp>().ok())
     });
     let mut found: Option<Context> = None;
-    for details in alerts.iter().flat_map(details_of) {
-        let Some(conversation) =
-            first_id(&details, &config.conversation_fields, ConversationId::parse)
-        else {
-            continue;
-        };
+    let said = alerts.iter().flat_map(details_of);
+    for said in said.filter_map(|details| details::context_in(&details, config)) {
         match &mut found {
-            None => {
-                found = Some(Context {
-                    conversation,
-                    agent: first_id(&details, &config.agent_fields, AgentId::parse),
-                    ambiguous: false,
-                });
-            }
-            Some(context) => {
-                if context.conversation != conversation {
-                    context.ambiguous = true;
-                } else if context.agent.is_none() {
-                    context.agent = first_id(&details, &config.agent_fields, AgentId::parse);
-                }
-            }
+            None => found = Some(said),
+            Some(context) if context.conversation != said.conversation => context.ambiguous = true,
+            Some(context) => context.agent = context.agent.take().or(said.agent),
         }
     }
     match found {
         Some(context) => Alerts::Found(context),
         None if alerts.is_empty() => Alerts::None,
-        None if alerts.iter().any(Alert::has_body) => Alerts::NothingInThem,
+        None if alerts.iter().all(Alert::has_body) => Alerts::NothingInThem,
         None => Alerts::NotHydrated,
     }
 }
@@ -144,36 +129,12 @@ fn details_of(alert: &Alert) -> Vec<Map<String, Value>> {
         .cef_details
         .as_ref()
         .and_then(|cef| cef.details.as_ref());
-    let mut maps = Vec::new();
-    for value in [body.details.as_ref(), cef].into_iter().flatten() {
-        if let Some(map) = as_map(value) {
-            let inner = map.get("custom_details").and_then(as_map);
-            maps.push(map);
-            maps.extend(inner);
-        }
-    }
-    maps
-}
-
-fn as_map(value: &Value) -> Option<Map<String, Value>> {
-    match value {
-        Value::Object(map) => Some(map.clone()),
-        Value::String(text) => serde_json::from_str(text).ok(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
-    }
-}
-
-fn first_id<T, E>(
-    details: &Map<String, Value>,
-    fields: &[String],
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Option<T> {
-    fields.iter().find_map(|field| match details.get(field)? {
-        Value::String(text) => parse(text.trim()).ok(),
-        Value::Number(number) => parse(&number.to_string()).ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    })
+    [body.details.as_ref(), cef]
+        .into_iter()
+        .flatten()
+        .flat_map(details::maps_of)
+        .collect()
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

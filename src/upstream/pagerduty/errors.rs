@@ -82,11 +82,15 @@ pub(in crate::upstream) fn failure(operation: Operation, reply: &Reply) -> CallE
                 }
                 Subject::Incident => refused(Code::IncidentForbidden),
                 // Asked on nobody's behalf: one that may not be asked this may still do its work.
-                Subject::Route | Subject::Conversation => refused(Code::PagerdutyPermissionMissing),
+                Subject::Route | Subject::Conversation | Subject::Subscription => {
+                    refused(Code::PagerdutyPermissionMissing)
+                }
             }
         }
         status if status == StatusCode::NOT_FOUND || has(&NOT_FOUND) => match operation.subject() {
             Subject::Incident => refused(Code::IncidentUnknown),
+            // What it says is all there is to say; a person reads it at once.
+            Subject::Subscription => refused(Code::PagerdutyRefused),
             Subject::Route | Subject::Conversation => set_up(Code::PagerdutyRouteUnknown),
         },
         StatusCode::METHOD_NOT_ALLOWED => set_up(Code::PagerdutyRouteUnknown),

@@ -2,27 +2,33 @@
 
 mod account;
 mod alerts;
+mod authorization;
+mod details;
 pub(super) mod errors;
+mod incident_body;
+mod incidents;
 mod notes;
+mod subscriptions;
 
 use reqwest::{Method, RequestBuilder};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::sync::Arc;
 use url::Url;
 
-pub use self::account::Subscription;
 pub use self::alerts::Alerts;
+pub use self::incidents::{Incident, IncidentList, IncidentStatus};
+pub use self::subscriptions::{Scope, Subscribed, Subscription};
 use super::call::{CallError, Operation};
 use super::gate::Gate;
 use super::http::{self, Http, Reply};
-use crate::escalation::{IncidentId, Marker, NoteId};
+use crate::escalation::{Context, IncidentId, Marker, NoteId, SubscriptionId};
 
 /// Where PagerDuty is, who we are there, and where an alert says what it is about.
 #[derive(Debug, Clone)]
 pub struct PagerDutyConfig {
     /// Base of the API, e.g. `https://api.eu.pagerduty.com/`.
     pub api_url: Url,
-    /// The API key.
+    /// The API key; or, written out as the header has it, `Token token=…` or `Bearer …`.
     pub api_token: SecretString,
     /// The user on whose behalf notes are written; an account's key needs one.
     pub from_email: String,
@@ -65,6 +71,15 @@ impl PagerDuty {
         alerts::read(self, incident).await
     }
 
+    /// Reads what the incident's own body says about the conversation: the fallback where no alert has a body. May be
+    /// repeated. Of the answer, which holds a credential, nothing is kept but the ids.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn incident_body(&self, incident: &IncidentId) -> Result<Option<Context>, CallError> {
+        incident_body::read(self, incident).await
+    }
+
     /// Writes a note. Not idempotent; the look-up twin is [`find_note`](Self::find_note).
     ///
     /// # Errors
@@ -103,7 +118,38 @@ impl PagerDuty {
     /// # Errors
     /// [`CallError`]; [`CallError::Refused`] also for a good key that may not ask this.
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, CallError> {
-        account::subscriptions(self).await
+        subscriptions::list(self).await
+    }
+
+    /// Makes a webhook subscription. Not idempotent, and there is no look-up twin for its secret, which is shown in this
+    /// answer only: after [`CallError::Unknown`] a person has to look.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn subscribe(
+        &self,
+        url: &Url,
+        scope: &Scope,
+        events: &[&str],
+    ) -> Result<Subscribed, CallError> {
+        subscriptions::create(self, url, scope, events).await
+    }
+
+    /// Enables a subscription that PagerDuty has switched off for a day. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn enable(&self, subscription: &SubscriptionId) -> Result<(), CallError> {
+        subscriptions::enable(self, subscription).await
+    }
+
+    /// Has PagerDuty send its test event to a subscription. May be repeated: each time is one more event, which starts
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn ping(&self, subscription: &SubscriptionId) -> Result<(), CallError> {
+        subscriptions::ping(self, subscription).await
     }
 
     fn url(&self, segments: &[&str]) -> Url {
@@ -118,7 +164,7 @@ impl PagerDuty {
             .header("from", self.config.from_email.as_str())
             .header(
                 "authorization",
-                format!("Token token={}", self.config.api_token.expose_secret()),
+                authorization::header(&self.config.api_token),
             )
     }
 
@@ -127,15 +173,22 @@ impl PagerDuty {
         operation: Operation,
         request: RequestBuilder,
     ) -> Result<Reply, CallError> {
+        let reply = self.exchange(operation, request).await?;
+        if reply.status.is_success() {
+            Ok(reply)
+        } else {
+            Err(self.gate.heed(errors::failure(operation, &reply)))
+        }
+    }
+
+    /// The same, for who has to see an answer whatever its status.
+    async fn exchange(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+    ) -> Result<Reply, CallError> {
         self.gate.pass()?;
         let sent = self.http.send(operation, request, errors::REQUEST_ID).await;
-        sent.and_then(|reply| {
-            if reply.status.is_success() {
-                Ok(reply)
-            } else {
-                Err(errors::failure(operation, &reply))
-            }
-        })
-        .map_err(|error| self.gate.heed(error))
+        sent.map_err(|error| self.gate.heed(error))
     }
 }

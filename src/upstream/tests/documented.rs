@@ -363,9 +363,14 @@ pub(super) fn documented(operation: Operation) -> Vec<Failure> {
         | Operation::AttachMedia => &[GENESYS],
         Operation::WriteNote => &[NOTE, PAGERDUTY],
         Operation::ReadAlerts
+        | Operation::ReadIncident
+        | Operation::ListIncidents
         | Operation::ReadNotes
         | Operation::ReadAbilities
-        | Operation::ReadSubscriptions => &[PAGERDUTY],
+        | Operation::ReadSubscriptions
+        | Operation::CreateSubscription
+        | Operation::EnableSubscription
+        | Operation::PingSubscription => &[PAGERDUTY],
     };
     let answers = lists.iter().copied().flatten();
     // The login host has its own way to say 400 and 401.

@@ -8,7 +8,7 @@
 use super::*;
 use serde_json::json;
 
-fn config() -> PagerDutyConfig {
+pub(in crate::upstream::pagerduty) fn config() -> PagerDutyConfig {
     PagerDutyConfig {
         api_url: "http://127.0.0.1/".parse().unwrap(),
         api_token: "x".into(),

@@ -1,0 +1,51 @@
+//! Which header a credential goes into: an API key, of an account or of a user, as `Token token=KEY`; an OAuth token as
+//! `Bearer TOKEN`. The two cannot be told apart by their looks, so whoever has a token writes `Bearer` before it.
+
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+const KEY: &str = "Token token=";
+const BEARER: &str = "Bearer ";
+
+/// The value of `Authorization`, marked as one that is not to be shown.
+pub(super) fn header(credential: &SecretString) -> HeaderValue {
+    let written = credential.expose_secret();
+    let is_written_out = written.starts_with(KEY)
+        || written
+            .get(..BEARER.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(BEARER));
+    let value = if is_written_out {
+        HeaderValue::from_str(written)
+    } else {
+        HeaderValue::from_str(&format!("{KEY}{written}"))
+    };
+    // The settings refuse what a header cannot carry; without a credential PagerDuty would say so.
+    let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn sent(credential: &str) -> String {
+        header(&credential.into()).to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_key_gets_its_scheme_and_what_has_one_is_taken_as_written() {
+        assert_eq!(sent("u+Key_1"), "Token token=u+Key_1");
+        assert_eq!(sent("Token token=u+Key_1"), "Token token=u+Key_1");
+        assert_eq!(sent("Bearer abc.def"), "Bearer abc.def");
+        assert_eq!(sent("bearer abc.def"), "bearer abc.def");
+        assert_eq!(sent("Bearerabc"), "Token token=Bearerabc");
+        assert_eq!(sent("Bear"), "Token token=Bear");
+    }
+
+    #[test]
+    fn the_header_does_not_show_itself() {
+        assert!(!format!("{:?}", header(&"u+Key_1".into())).contains("Key_1"));
+    }
+}
