@@ -21,6 +21,7 @@ mod ingress;
 mod ledger;
 mod listing;
 mod model;
+mod pagerduty;
 mod simulator;
 mod support;
 mod torture;

@@ -6,6 +6,7 @@ mod delivery;
 mod faults;
 mod genesys;
 mod pagerduty;
+mod pagerduty_account;
 
 use std::time::Duration;
 

@@ -207,12 +207,14 @@ pub(super) async fn create(
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
         });
     }
-    match errors::failure(operation, &reply) {
-        CallError::Refused { reason, .. } if error_code(&reply.body) == Some(LIMIT_REACHED) => {
-            Ok(Subscribed::LimitReached { reason })
-        }
-        error => Err(pagerduty.gate.heed(error)),
+    let error = pagerduty.gate.heed(errors::failure(operation, &reply));
+    if let CallError::Refused { reason, .. } = &error
+        && error_code(&reply.body) == Some(LIMIT_REACHED)
+    {
+        let reason = reason.clone();
+        return Ok(Subscribed::LimitReached { reason });
     }
+    Err(error)
 }
 
 fn error_code(body: &[u8]) -> Option<u64> {

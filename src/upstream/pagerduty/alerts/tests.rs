@@ -86,6 +86,11 @@ fn what_is_not_there_yet_is_told_from_what_will_never_be() {
         read(json!([{"body": {"details": null}}])),
         Alerts::NotHydrated
     );
+    // What it lacks may be in the one that has no body yet.
+    assert_eq!(
+        read(json!([{"body": {"details": {"other": 1}}}, {"id": "P2"}])),
+        Alerts::NotHydrated
+    );
     assert_eq!(
         read(json!([{"body": {"details": {}}}])),
         Alerts::NothingInThem
