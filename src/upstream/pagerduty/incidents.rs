@@ -154,6 +154,7 @@ impl IncidentList {
             ("limit", PAGE.min(self.ceiling).to_string()),
             ("offset", self.offset.to_string()),
         ];
+        // All of them: a list of the open ones alone would lose places while it is read, as incidents are resolved.
         for status in ["triggered", "acknowledged", "resolved"] {
             query.push(("statuses[]", status.to_owned()));
         }
