@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(kept.keep(&"s3cret".into()).unwrap(), path);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "s3cret\n");
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, OWNER_ONLY);
+        assert_eq!(mode & 0o777, 0o600);
         assert!(SecretFile::reserve(&path).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "s3cret\n");
     }
