@@ -226,6 +226,11 @@ mod tests {
                 list.offset + PAGE <= list.ceiling,
                 "PagerDuty would answer 400"
             );
+            let span = list.window_end.duration_since(list.since);
+            assert!(
+                span.as_hours() <= 180 * 24,
+                "PagerDuty takes six months at most"
+            );
             let within =
                 |one: &&Incident| one.created_at >= list.since && one.created_at <= list.window_end;
             let found: Vec<_> = world.iter().filter(within).cloned().collect();
