@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use super::base_url::BaseUrl;
 use super::faults::shown;
 use super::reader::Reader;
+use super::regions;
 use crate::escalation::Contract;
 
 const REGION: &str = "genesys.region";
@@ -12,7 +13,7 @@ const REGION: &str = "genesys.region";
 /// Settings of Genesys Cloud.
 #[derive(Debug, Clone)]
 pub struct Genesys {
-    /// The domain of the region, in lower case.
+    /// The domain of the region, in lower case; where the address of the API is given, any domain.
     pub region: String,
     /// The address of the API.
     pub api_url: BaseUrl,
@@ -49,6 +50,10 @@ impl Genesys {
         let cobrowse_api = cobrowse_api(reader);
         let requests_per_minute = reader.number("genesys.requests_per_minute", 1..=1_000_000);
         let (region, api_url, login_url) = (region?, api_url?, login_url?);
+        if api_url.is_none() && !regions::is_known(&region) {
+            unknown_region(reader, &region);
+            return None;
+        }
         let of_region = |host: &str| BaseUrl::parse(&format!("https://{host}.{region}"));
         // One that points the API elsewhere points it at a proxy or a simulator, which must not see half of the
         // traffic: the credentials follow.
@@ -91,7 +96,7 @@ const REGION_ADVICE: &str = "write the domain that stands behind apps. in the br
 
 fn check_region(reader: &mut Reader<'_>, text: &str) -> Option<String> {
     let region = text.to_ascii_lowercase();
-    if let Some((_, domain)) = AWS_REGIONS.iter().find(|(name, _)| *name == region) {
+    if let Some(domain) = regions::domain_of(&region) {
         let problem = format!("is {region}, the name of the AWS region");
         reader.fault(REGION, problem, format!("write its domain, {domain}"));
         return None;
@@ -111,7 +116,24 @@ fn check_region(reader: &mut Reader<'_>, text: &str) -> Option<String> {
     Some(region)
 }
 
-/// Loosely: new regions appear, and a private one may be behind a proxy.
+/// A slip of the pen in a region sends the credentials to whoever owns that domain; one that is newer than this program, or
+/// private, is named by its addresses.
+fn unknown_region(reader: &mut Reader<'_>, region: &str) {
+    let advice = match regions::meant(region) {
+        Some(domain) => format!("did you mean {domain}? For"),
+        None => format!("{REGION_ADVICE}; for"),
+    };
+    reader.fault(
+        REGION,
+        format!(
+            "is {}, which is no region that is known here",
+            shown(region)
+        ),
+        format!("{advice} one that is newer, give genesys.api_url and genesys.login_url too"),
+    );
+}
+
+/// Loosely: where the addresses are given, any domain will do.
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
@@ -122,36 +144,9 @@ fn is_domain(text: &str) -> bool {
     text.contains('.') && text.len() < 200 && text.split('.').all(label)
 }
 
-/// What people write instead of the domain.
-const AWS_REGIONS: [(&str, &str); 16] = [
-    ("us-east-1", "mypurecloud.com"),
-    ("eu-west-1", "mypurecloud.ie"),
-    ("ap-southeast-2", "mypurecloud.com.au"),
-    ("ap-northeast-1", "mypurecloud.jp"),
-    ("eu-central-1", "mypurecloud.de"),
-    ("us-west-2", "usw2.pure.cloud"),
-    ("ca-central-1", "cac1.pure.cloud"),
-    ("ap-northeast-2", "apne2.pure.cloud"),
-    ("eu-west-2", "euw2.pure.cloud"),
-    ("ap-south-1", "aps1.pure.cloud"),
-    ("us-east-2", "use2.us-gov-pure.cloud"),
-    ("sa-east-1", "sae1.pure.cloud"),
-    ("me-central-1", "mec1.pure.cloud"),
-    ("ap-northeast-3", "apne3.pure.cloud"),
-    ("eu-central-2", "euc2.pure.cloud"),
-    ("mx-central-1", "mxc1.pure.cloud"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_known_region_is_a_domain() {
-        for (_, domain) in AWS_REGIONS {
-            assert!(is_domain(domain), "{domain}");
-        }
-    }
 
     #[test]
     fn what_is_no_domain_is_refused() {

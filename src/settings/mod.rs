@@ -22,6 +22,7 @@ mod note;
 mod pagerduty;
 mod reader;
 mod reference;
+mod regions;
 mod role;
 mod span;
 mod starts;

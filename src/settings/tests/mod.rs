@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod hosts;
 mod layers;
 mod roles;
 mod rules;
