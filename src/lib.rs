@@ -19,3 +19,6 @@ pub mod simulator;
 pub mod telemetry;
 pub mod upstream;
 pub mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,7 @@
 //! or absent, and nothing is asked of an event that needs no work.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Filter;
 use super::start::Starting;
@@ -31,28 +30,18 @@ pub(super) struct Read {
     pub(super) meaning: Meaning,
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    event: EventBody,
-}
-
-#[derive(Deserialize)]
+/// The part of the event that is looked at.
 struct EventBody {
     event_type: String,
-    #[serde(default)]
     id: Value,
-    #[serde(default)]
     occurred_at: Value,
-    #[serde(default)]
     data: Value,
 }
 
-/// Reads a body whose signature was found valid.
-///
-/// # Errors
-/// What could not be understood, in words that quote nothing of the body.
-pub(super) fn read(body: &[u8], filter: &Filter, now: Timestamp) -> Result<Read, String> {
-    let Envelope { event } = serde_json::from_slice(body).map_err(|e| {
+/// Read as maps: serde would take an array for a struct as well, by position, and so take for an event of an unknown type
+/// what is no event at all.
+fn event(body: &[u8]) -> Result<EventBody, String> {
+    let mut body: Map<String, Value> = serde_json::from_slice(body).map_err(|e| {
         format!(
             "not a V3 webhook ({:?} error at line {}, column {})",
             e.classify(),
@@ -60,6 +49,27 @@ pub(super) fn read(body: &[u8], filter: &Filter, now: Timestamp) -> Result<Read,
             e.column()
         )
     })?;
+    let Some(Value::Object(mut event)) = body.remove("event") else {
+        return Err("not a V3 webhook (it has no event)".to_owned());
+    };
+    let mut field = |name: &str| event.remove(name).unwrap_or_default();
+    let Value::String(event_type) = field("event_type") else {
+        return Err("not a V3 webhook (its event has no type)".to_owned());
+    };
+    Ok(EventBody {
+        event_type,
+        id: field("id"),
+        occurred_at: field("occurred_at"),
+        data: field("data"),
+    })
+}
+
+/// Reads a body whose signature was found valid.
+///
+/// # Errors
+/// What could not be understood, in words that quote nothing of the body.
+pub(super) fn read(body: &[u8], filter: &Filter, now: Timestamp) -> Result<Read, String> {
+    let event = event(body)?;
     let incident = incident_id(&event.data);
     let id = event.id.as_str().and_then(|id| EventId::parse(id).ok());
     let done = |meaning, incident, event_type| Read {

@@ -8,6 +8,8 @@
 use super::*;
 use serde_json::json;
 
+mod properties;
+
 fn filter() -> Filter {
     Filter {
         events: [
@@ -164,6 +166,11 @@ fn a_start_that_cannot_be_understood_says_what_is_missing_and_quotes_nothing() {
             "not a V3 webhook",
         ),
         ("[".repeat(10_000), "not a V3 webhook"),
+        (
+            r#"{"event":["service.updated","<secret>"]}"#.to_owned(),
+            "it has no event",
+        ),
+        (r#"{"event":{"id":"<secret>"}}"#.to_owned(), "no type"),
         (
             webhook("incident.triggered", json!({"type": "incident"})).to_string(),
             "without an incident's id",

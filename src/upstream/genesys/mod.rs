@@ -207,3 +207,6 @@ impl Genesys {
         sessions::attach_media(self, conversation, session).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use super::super::tests::{MET, Oracle, conversation, items, judge, session_of};
 use super::*;
+use crate::tests::{Tally, for_each_case};
 use serde_json::{Value, json};
 
 fn read(body: Value) -> Conversation {
@@ -90,4 +92,47 @@ fn a_link_that_is_no_web_page_is_not_taken() {
     ] {
         assert!(!is_web_link(bad), "{bad:?}");
     }
+}
+
+/// Under this contract.
+const ORACLE: Oracle = Oracle {
+    connected: |participant| {
+        let mut talks = ["messages", "calls", "chats"]
+            .into_iter()
+            .flat_map(|name| items(participant, name))
+            .peekable();
+        if talks.peek().is_none() {
+            return !participant["connectedTime"].is_null();
+        }
+        talks.any(|talk| talk["state"] == "connected")
+    },
+    over: |body| {
+        let finals = ["disconnected", "terminated", "ended", "closed"];
+        !body["endTime"].is_null() || finals.iter().any(|state| body["state"] == *state)
+    },
+    live: |body| {
+        let live = items(body, "media").filter(|media| {
+            media["type"] == "cobrowse"
+                && media["state"] != "disconnected"
+                && media["state"] != "terminated"
+        });
+        live.map(session_of).collect()
+    },
+};
+
+#[test]
+fn of_100_000_conversations_none_is_a_panic_a_wrong_agent_or_a_wrong_session() {
+    let tally = Tally::default();
+    for_each_case(|dice| {
+        let (body, spoilt) = conversation(dice);
+        match serde_json::from_str::<ConversationBody>(&body.to_string()) {
+            Ok(read) => judge(&body, &read.into(), &ORACLE, &tally),
+            // Then nothing is decided, and it is read again later.
+            Err(error) => {
+                assert!(spoilt, "{error}: {body:#}");
+                tally.count("unreadable");
+            }
+        }
+    });
+    tally.assert_met(MET);
 }

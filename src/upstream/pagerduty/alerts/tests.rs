@@ -8,6 +8,8 @@
 use super::*;
 use serde_json::json;
 
+mod properties;
+
 pub(in crate::upstream::pagerduty) fn config() -> PagerDutyConfig {
     PagerDutyConfig {
         api_url: "http://127.0.0.1/".parse().unwrap(),
