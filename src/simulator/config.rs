@@ -55,6 +55,8 @@ pub struct Config {
     pub genesys_per_minute: Option<u32>,
     /// The same for PagerDuty.
     pub pagerduty_per_minute: Option<u32>,
+    /// Whether requests are kept whole, with headers and bodies, for [`captured`](super::Simulator::captured).
+    pub capture: bool,
 }
 
 impl Default for Config {
@@ -83,6 +85,7 @@ impl Default for Config {
             note_limit: 2000,
             genesys_per_minute: None,
             pagerduty_per_minute: None,
+            capture: false,
         }
     }
 }
@@ -106,6 +109,7 @@ impl fmt::Debug for Config {
             .field("note_limit", &self.note_limit)
             .field("genesys_per_minute", &self.genesys_per_minute)
             .field("pagerduty_per_minute", &self.pagerduty_per_minute)
+            .field("capture", &self.capture)
             .finish_non_exhaustive()
     }
 }

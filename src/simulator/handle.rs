@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::{
+    capture::Captured,
     config::Config,
     conversation::{Conversation, ConversationSpec},
     delivery::{self, Delivered},
@@ -231,6 +232,11 @@ impl Simulator {
     /// Every request so far, oldest first: a copy, like the effects.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.0.read(|state| state.records.all())
+    }
+
+    /// Every request so far as it was, oldest first; none unless [`Config::capture`] is set.
+    pub fn captured(&self) -> Vec<Captured> {
+        self.0.read(|state| state.captures.all())
     }
 
     /// Resolves at the next effect, request or end of a request after it was first polled. Where an event could

@@ -14,6 +14,7 @@
 //! What is deliberately not here: TLS, permissions, more than one account, and the contract with
 //! `POST /api/v2/conversations/{id}/cobrowse`, which has its place beside `genesys/sessions.rs`.
 
+mod capture;
 mod clock;
 mod config;
 mod control;
@@ -33,6 +34,7 @@ mod server;
 mod state;
 mod webhook;
 
+pub use capture::Captured;
 pub use config::{CobrowseApi, Config};
 pub use conversation::{AgentSpec, AgentState, Channel, ConversationSpec};
 pub use delivery::{Delivered, DeliveryOutcome};

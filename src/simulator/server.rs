@@ -176,10 +176,17 @@ async fn respond(
         open,
         headers,
         fate,
+        captured,
     } = arrive(&shared, vendor, &head, body);
     let response = match fate {
         Fate::Refused(answer) => Some(answer.into_response()),
-        Fate::Served => Some(shared.act(vendor, &call).into_response()),
+        Fate::Served => {
+            let answer = shared.act(vendor, &call);
+            if let Some(number) = captured {
+                shared.change(|state| state.captures.answered(number, &answer));
+            }
+            Some(answer.into_response())
+        }
         Fate::Met(what) => fail(&shared, vendor, call, what).await,
     };
     let Some(mut response) = response else {
@@ -202,6 +209,7 @@ struct Arrival {
     open: Open,
     headers: Vec<(&'static str, String)>,
     fate: Fate,
+    captured: Option<usize>,
 }
 
 enum Fate {
@@ -225,6 +233,11 @@ fn arrive(shared: &Arc<Shared>, vendor: Vendor, head: &Parts, body: Bytes) -> Ar
             headers: head.headers.clone(),
             body,
             trace: state.ids.uuid(),
+        };
+        let captured = if shared.config.capture {
+            state.captures.keep(vendor, head, &call)
+        } else {
+            None
         };
         let (headers, refused) = match vendor {
             Vendor::Genesys => (
@@ -254,6 +267,7 @@ fn arrive(shared: &Arc<Shared>, vendor: Vendor, head: &Parts, body: Bytes) -> Ar
             open,
             headers,
             fate,
+            captured,
         }
     })
 }

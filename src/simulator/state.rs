@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    capture::Captures,
     config::Config,
     conversation::Conversation,
     effects::Effects,
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) ids: Ids,
     pub(super) faults: Faults,
     pub(super) records: Records,
+    pub(super) captures: Captures,
     pub(super) effects: Effects,
     pub(super) tokens: Tokens,
     pub(super) conversations: HashMap<String, Conversation>,
@@ -44,6 +46,7 @@ impl State {
             ids: Ids::new(config.seed),
             faults: Faults::default(),
             records: Records::default(),
+            captures: Captures::default(),
             effects: Effects::default(),
             tokens: Tokens::default(),
             conversations: HashMap::new(),

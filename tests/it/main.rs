@@ -13,6 +13,7 @@
 mod architecture;
 mod broker;
 mod checking;
+mod contracts;
 mod deploying;
 mod escalating;
 mod failing;

@@ -1,0 +1,124 @@
+//! The program's own clients, against a simulator that keeps what it is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use escalator::escalation::{
+    ConversationId, IncidentId, Key, Marker, NoteOutcome, SessionId, Trigger,
+};
+use escalator::simulator::{
+    Captured, Config, ConversationSpec, IncidentSpec, Simulator, Subscription,
+};
+use escalator::telemetry::Telemetry;
+use escalator::upstream::{Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig};
+
+/// A simulator without delays, which keeps the requests.
+pub(super) async fn simulator() -> Simulator {
+    let config = Config {
+        latency: Duration::ZERO,
+        hydration: Duration::ZERO,
+        media_visible_after: Duration::ZERO,
+        capture: true,
+        ..Config::default()
+    };
+    Simulator::start(config).await.unwrap()
+}
+
+fn http() -> Http {
+    let config = HttpConfig {
+        call_timeout: Duration::from_secs(20),
+        connect_timeout: Duration::from_secs(10),
+    };
+    Http::new(config, Arc::new(Telemetry::new().unwrap())).unwrap()
+}
+
+/// A client of Genesys that knows nothing yet.
+pub(super) fn genesys(simulator: &Simulator) -> Genesys {
+    let config = simulator.config();
+    let config = GenesysConfig {
+        api_url: simulator.genesys_url().parse().unwrap(),
+        client_id: config.client_id.clone(),
+        client_secret: config.client_secret.clone().into(),
+    };
+    Genesys::new(http(), config)
+}
+
+/// A client of PagerDuty.
+pub(super) fn pagerduty(simulator: &Simulator) -> PagerDuty {
+    let config = simulator.config();
+    let config = PagerDutyConfig {
+        api_url: simulator.pagerduty_url().parse().unwrap(),
+        api_token: config.api_token.clone().into(),
+        from_email: config.from_email.clone(),
+        conversation_fields: vec!["conversation_id".to_owned(), "conversationId".to_owned()],
+        agent_fields: vec!["agent_id".to_owned()],
+    };
+    PagerDuty::new(http(), config)
+}
+
+/// The marker that the samples' note carries.
+pub(super) fn marker() -> Marker {
+    let key = Key::of(&IncidentId::parse("Q1").unwrap(), &Trigger::First);
+    Marker::of(&key, NoteOutcome::Ready)
+}
+
+/// Calls everything that there is to call, under the `sessions` contract.
+pub(super) async fn all_by_sessions() -> Vec<Captured> {
+    let simulator = simulator().await;
+    let conversation = simulator.open_conversation(ConversationSpec::with_agent("agent-1"));
+    let incident = simulator.open_incident(IncidentSpec::about(conversation.clone()));
+    simulator.add_subscription(Subscription::to(
+        "https://escalator.example/webhooks/pagerduty",
+    ));
+    let conversation = ConversationId::parse(&conversation).unwrap();
+    sessions(&genesys(&simulator), &conversation).await;
+    notes(
+        &pagerduty(&simulator),
+        &IncidentId::parse(&incident).unwrap(),
+    )
+    .await;
+    account(&pagerduty(&simulator)).await;
+    simulator.captured()
+}
+
+async fn sessions(genesys: &Genesys, conversation: &ConversationId) {
+    genesys.ensure_token().await.unwrap();
+    genesys.conversation(conversation).await.unwrap();
+    let created = genesys.create_session().await.unwrap();
+    genesys
+        .attach_media(conversation, &created.id)
+        .await
+        .unwrap();
+    genesys.conversation(conversation).await.unwrap();
+    // Refusals are answers too.
+    let nobody = ConversationId::parse("2c9d6f0e-none").unwrap();
+    let unknown = SessionId::parse("none").unwrap();
+    genesys.conversation(&nobody).await.unwrap_err();
+    genesys
+        .attach_media(conversation, &unknown)
+        .await
+        .unwrap_err();
+}
+
+async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {
+    let marker = marker();
+    pagerduty.alerts(incident).await.unwrap();
+    assert_eq!(pagerduty.find_note(incident, &marker).await.unwrap(), None);
+    let content = format!("Cobrowse session ready:\n\"x\" – {}", marker.as_str());
+    pagerduty.write_note(incident, &content).await.unwrap();
+    assert!(
+        pagerduty
+            .find_note(incident, &marker)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let nobody = IncidentId::parse("QNONE").unwrap();
+    pagerduty.alerts(&nobody).await.unwrap_err();
+    pagerduty.write_note(&nobody, &content).await.unwrap_err();
+}
+
+async fn account(pagerduty: &PagerDuty) {
+    pagerduty.abilities().await.unwrap();
+    pagerduty.subscriptions().await.unwrap();
+}
