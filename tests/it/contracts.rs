@@ -14,7 +14,7 @@ mod samples;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use escalator::simulator::Captured;
+use escalator::simulator::{Captured, CobrowseApi};
 use escalator::upstream::Operation;
 
 use document::Document;
@@ -34,9 +34,13 @@ macro_rules! operations {
 }
 
 operations! {
-    Token => [("sessions", "POST /oauth/token")],
-    ReadConversation => [("sessions", "GET /api/v2/conversations/{conversationId}")],
+    Token => [("genesys", "POST /oauth/token"), ("sessions", "POST /oauth/token")],
+    ReadConversation => [
+        ("genesys", "GET /api/v2/conversations/{conversationId}"),
+        ("sessions", "GET /api/v2/conversations/{conversationId}")
+    ],
     CreateSession => [("sessions", "POST /api/v2/cobrowse/sessions")],
+    OfferSession => [("genesys", "POST /api/v2/conversations/{conversationId}/cobrowse")],
     AttachMedia => [("sessions", "POST /api/v2/conversations/{conversationId}/media")],
     ReadAlerts => [("pagerduty", "GET /incidents/{id}/alerts")],
     ReadNotes => [("pagerduty", "GET /incidents/{id}/notes")],
@@ -180,7 +184,11 @@ fn judge_all(captured: &[Captured], genesys: &str) -> BTreeSet<(String, String)>
 
 #[tokio::test]
 async fn every_operation_of_the_program_sends_what_is_published() {
-    let seen = judge_all(&clients::all_by_sessions().await, "sessions");
+    let mut seen = judge_all(&clients::all(CobrowseApi::Sessions).await, "sessions");
+    seen.extend(judge_all(
+        &clients::all(CobrowseApi::Conversation).await,
+        "genesys",
+    ));
     for operation in OPERATIONS {
         for (document, name) in published(*operation) {
             let wanted = ((*document).to_owned(), (*name).to_owned());
@@ -210,7 +218,7 @@ fn every_published_operation_says_where_it_is_published() {
 /// The judge itself has to be able to find something.
 #[tokio::test]
 async fn a_request_that_is_otherwise_is_found() {
-    let captured = clients::all_by_sessions().await;
+    let captured = clients::all(CobrowseApi::Sessions).await;
     let own = own();
     let document = |one: &Captured| {
         let name = if one.genesys { "sessions" } else { "pagerduty" };

@@ -1,7 +1,7 @@
 //! What the clients make of answers.
 
-use escalator::escalation::{ConversationId, IncidentId, SessionId};
-use escalator::simulator::{Fault, Operation, Simulator, Which};
+use escalator::escalation::{Conversation, ConversationId, IncidentId, SessionId};
+use escalator::simulator::{CobrowseApi, Fault, Operation, Simulator, Which};
 use escalator::upstream::{Alerts, CallError};
 
 use super::clients::{genesys, marker, pagerduty, simulator};
@@ -22,6 +22,7 @@ async fn understood(simulator: &Simulator, sample: &Sample) -> Option<String> {
         ("GET", ["api", "v2", "conversations", _]) => Operation::GenesysConversation,
         ("POST", ["api", "v2", "cobrowse", "sessions"]) => Operation::GenesysCreateSession,
         ("POST", ["api", "v2", "conversations", _, "media"]) => Operation::GenesysAttachMedia,
+        ("POST", ["api", "v2", "conversations", _, "cobrowse"]) => Operation::GenesysOfferSession,
         _ => return None,
     };
     simulator.clear_faults();
@@ -53,12 +54,14 @@ async fn understood(simulator: &Simulator, sample: &Sample) -> Option<String> {
             format!("{} subscriptions, {} off", all.len(), off.count())
         }),
         Operation::GenesysToken => genesys.ensure_token().await.map(|()| "good".to_owned()),
-        Operation::GenesysConversation => genesys.conversation(&conversation).await.map(|read| {
-            let agents: Vec<_> = read.agents.iter().map(|agent| agent.id.as_str()).collect();
-            let live = read.cobrowse.iter().flat_map(|live| &live.session);
-            let live: Vec<_> = live.map(SessionId::as_str).collect();
-            format!("over {}, agents {agents:?}, sessions {live:?}", read.over)
-        }),
+        Operation::GenesysConversation => {
+            let read = genesys.conversation(&conversation, None).await;
+            read.map(|read| told(&read.conversation))
+        }
+        Operation::GenesysOfferSession => genesys
+            .offer_session(&conversation)
+            .await
+            .map(|made| format!("session {}, ends {}", made.id, made.offer_ends.is_some())),
         Operation::GenesysCreateSession => genesys
             .create_session()
             .await
@@ -71,6 +74,13 @@ async fn understood(simulator: &Simulator, sample: &Sample) -> Option<String> {
         other => panic!("{other:?}"),
     };
     Some(outcome.unwrap_or_else(|error| failure(&error)))
+}
+
+fn told(read: &Conversation) -> String {
+    let agents: Vec<_> = read.agents.iter().map(|agent| agent.id.as_str()).collect();
+    let live = read.cobrowse.iter().flat_map(|live| &live.session);
+    let live: Vec<_> = live.map(SessionId::as_str).collect();
+    format!("over {}, agents {agents:?}, sessions {live:?}", read.over)
 }
 
 fn alerts(alerts: Alerts) -> String {
@@ -100,6 +110,23 @@ fn failure(error: &CallError) -> String {
 #[tokio::test]
 async fn every_sample_of_an_answer_means_what_it_should() {
     let table = [
+        ("token", "good"),
+        ("stranger", "set-up"),
+        (
+            "conversation-without-a-session",
+            r#"over false, agents ["a-1"], sessions []"#,
+        ),
+        (
+            "conversation-with-a-session",
+            r#"over false, agents ["a-1"], sessions ["s-1"]"#,
+        ),
+        (
+            "conversation-that-is-over",
+            "over true, agents [], sessions []",
+        ),
+        ("session-that-was-offered", "session s-1, ends true"),
+        ("session-with-an-id-alone", "session s-1, ends false"),
+        ("permission-that-is-missing", "set-up"),
         ("alert-of-events-api-v2", "conversation c-1, agent a-1"),
         ("alert-whose-details-are-a-text", "conversation c-1"),
         (
@@ -142,10 +169,15 @@ async fn every_sample_of_an_answer_means_what_it_should() {
         ("too-many-requests", "throttled for Some(42s)"),
         ("page-of-a-proxy", "unknown"),
     ];
-    let simulator = simulator().await;
+    let by_sessions = simulator(CobrowseApi::Sessions).await;
+    let by_conversation = simulator(CobrowseApi::Conversation).await;
     let mut found = Vec::new();
-    for (_, sample) in samples() {
-        let meaning = understood(&simulator, &sample).await;
+    for (document, sample) in samples() {
+        let simulator = match document.as_str() {
+            "genesys" => &by_conversation,
+            _ => &by_sessions,
+        };
+        let meaning = understood(simulator, &sample).await;
         let meaning = meaning.unwrap_or_else(|| panic!("{} is never asked for", sample.name));
         found.push((sample.name, meaning));
     }
@@ -162,7 +194,7 @@ async fn every_sample_of_an_answer_means_what_it_should() {
 
 #[tokio::test]
 async fn every_answer_that_lies_beside_the_project_is_understood() {
-    let simulator = simulator().await;
+    let simulator = simulator(CobrowseApi::Sessions).await;
     let mut found = Vec::new();
     for sample in answers_beside() {
         if let Some(meaning) = understood(&simulator, &sample).await {

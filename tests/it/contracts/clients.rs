@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use escalator::escalation::{
-    ConversationId, IncidentId, Key, Marker, NoteOutcome, SessionId, Trigger,
+    Contract, ConversationId, IncidentId, Key, Marker, NoteOutcome, SessionId, Trigger,
 };
 use escalator::simulator::{
-    Captured, Config, ConversationSpec, IncidentSpec, Simulator, Subscription,
+    Captured, CobrowseApi, Config, ConversationSpec, IncidentSpec, Simulator, Subscription,
 };
 use escalator::telemetry::Telemetry;
-use escalator::upstream::{Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig};
+use escalator::upstream::{
+    Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, Speaks,
+};
 
 /// A simulator without delays, which keeps the requests.
-pub(super) async fn simulator() -> Simulator {
+pub(super) async fn simulator(cobrowse_api: CobrowseApi) -> Simulator {
     let config = Config {
+        cobrowse_api,
         latency: Duration::ZERO,
         hydration: Duration::ZERO,
         media_visible_after: Duration::ZERO,
@@ -37,6 +40,12 @@ pub(super) fn genesys(simulator: &Simulator) -> Genesys {
     let config = simulator.config();
     let config = GenesysConfig {
         api_url: simulator.genesys_url().parse().unwrap(),
+        login_url: simulator.genesys_url().parse().unwrap(),
+        speaks: Speaks::Set(match config.cobrowse_api {
+            CobrowseApi::Sessions => Contract::Sessions,
+            CobrowseApi::Conversation => Contract::Conversation,
+        }),
+        keeps_codes: true,
         client_id: config.client_id.clone(),
         client_secret: config.client_secret.clone().into(),
     };
@@ -62,16 +71,23 @@ pub(super) fn marker() -> Marker {
     Marker::of(&key, NoteOutcome::Ready)
 }
 
-/// Calls everything that there is to call, under the `sessions` contract.
-pub(super) async fn all_by_sessions() -> Vec<Captured> {
-    let simulator = simulator().await;
+/// Calls everything that there is to call, under this contract.
+pub(super) async fn all(cobrowse_api: CobrowseApi) -> Vec<Captured> {
+    let simulator = simulator(cobrowse_api).await;
     let conversation = simulator.open_conversation(ConversationSpec::with_agent("agent-1"));
     let incident = simulator.open_incident(IncidentSpec::about(conversation.clone()));
     simulator.add_subscription(Subscription::to(
         "https://escalator.example/webhooks/pagerduty",
     ));
     let conversation = ConversationId::parse(&conversation).unwrap();
-    sessions(&genesys(&simulator), &conversation).await;
+    let genesys = genesys(&simulator);
+    genesys.ensure_token().await.unwrap();
+    genesys.conversation(&conversation, None).await.unwrap();
+    match cobrowse_api {
+        CobrowseApi::Sessions => sessions(&genesys, &conversation).await,
+        CobrowseApi::Conversation => offer(&genesys, &conversation).await,
+    }
+    genesys.conversation(&conversation, None).await.unwrap();
     notes(
         &pagerduty(&simulator),
         &IncidentId::parse(&incident).unwrap(),
@@ -81,23 +97,29 @@ pub(super) async fn all_by_sessions() -> Vec<Captured> {
     simulator.captured()
 }
 
+/// Refusals are answers too.
+fn nobody() -> ConversationId {
+    ConversationId::parse("2c9d6f0e-none").unwrap()
+}
+
 async fn sessions(genesys: &Genesys, conversation: &ConversationId) {
-    genesys.ensure_token().await.unwrap();
-    genesys.conversation(conversation).await.unwrap();
     let created = genesys.create_session().await.unwrap();
     genesys
         .attach_media(conversation, &created.id)
         .await
         .unwrap();
-    genesys.conversation(conversation).await.unwrap();
-    // Refusals are answers too.
-    let nobody = ConversationId::parse("2c9d6f0e-none").unwrap();
+    genesys.conversation(&nobody(), None).await.unwrap_err();
     let unknown = SessionId::parse("none").unwrap();
-    genesys.conversation(&nobody).await.unwrap_err();
     genesys
         .attach_media(conversation, &unknown)
         .await
         .unwrap_err();
+}
+
+async fn offer(genesys: &Genesys, conversation: &ConversationId) {
+    genesys.offer_session(conversation).await.unwrap();
+    genesys.conversation(&nobody(), None).await.unwrap_err();
+    genesys.offer_session(&nobody()).await.unwrap_err();
 }
 
 async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {

@@ -1,6 +1,8 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use super::super::tests::{MET, Oracle, conversation, items, judge, session_of};
 use super::*;
+use crate::tests::{Tally, for_each_case};
 use serde_json::{Value, json};
 
 fn read(body: Value) -> Conversation {
@@ -112,4 +114,58 @@ fn a_session_that_customer_and_agent_both_show_is_one() {
         })
         .collect();
     assert_eq!(live, [(Some("s-1"), Some(link)), (Some("s-4"), None)]);
+}
+
+/// Under this contract.
+const ORACLE: Oracle = Oracle {
+    connected: |participant| {
+        let mut messages = items(participant, "messages");
+        let mut calls = items(participant, "calls");
+        let connected = |talk: &Value| talk["state"] == "connected";
+        let on_web = |talk: &Value| talk["type"].is_null() || talk["type"] == "webmessaging";
+        messages.any(|talk| connected(talk) && on_web(talk)) || calls.any(connected)
+    },
+    over: |body| {
+        let media = ["messages", "calls", "chats", "callbacks", "emails"];
+        let talks: Vec<&Value> = items(body, "participants")
+            .flat_map(|participant| media.into_iter().flat_map(|name| items(participant, name)))
+            .collect();
+        let live = talks.iter().any(|talk| !has_gone(talk));
+        !body["endTime"].is_null() || (!talks.is_empty() && !live)
+    },
+    live: |body| {
+        let mut live = Vec::new();
+        for participant in items(body, "participants") {
+            for entry in items(participant, "cobrowsesessions") {
+                let session = session_of(entry);
+                let over = has_gone(entry) || !entry["disconnectedTime"].is_null();
+                // Customer and agent both have an entry of it.
+                if !over && !live.contains(&session) {
+                    live.push(session);
+                }
+            }
+        }
+        live
+    },
+};
+
+fn has_gone(value: &Value) -> bool {
+    value["state"] == "disconnected" || value["state"] == "terminated"
+}
+
+#[test]
+fn of_100_000_conversations_none_is_a_panic_a_wrong_agent_or_a_wrong_session() {
+    let tally = Tally::default();
+    for_each_case(|dice| {
+        let (body, spoilt) = conversation(dice);
+        match serde_json::from_str::<ConversationBody>(&body.to_string()) {
+            Ok(read) => judge(&body, &read.into(), &ORACLE, &tally),
+            // Then nothing is decided, and it is read again later.
+            Err(error) => {
+                assert!(spoilt, "{error}: {body:#}");
+                tally.count("unreadable");
+            }
+        }
+    });
+    tally.assert_met(MET);
 }
