@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use escalator::escalation::{
-    Contract, ConversationId, IncidentId, Key, Marker, NoteOutcome, SessionId, Trigger,
+    Contract, ConversationId, IncidentId, Key, Marker, NoteOutcome, SessionId, SubscriptionId,
+    Trigger,
 };
 use escalator::simulator::{
     Captured, CobrowseApi, Config, ConversationSpec, IncidentSpec, Simulator, Subscription,
 };
 use escalator::telemetry::Telemetry;
 use escalator::upstream::{
-    Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, Speaks,
+    Genesys, GenesysConfig, Http, HttpConfig, IncidentList, PagerDuty, PagerDutyConfig, Scope,
+    Speaks,
 };
 
 /// A simulator without delays, which keeps the requests.
@@ -135,6 +137,7 @@ async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {
             .unwrap()
             .is_some()
     );
+    pagerduty.incident_body(incident).await.unwrap();
     let nobody = IncidentId::parse("QNONE").unwrap();
     pagerduty.alerts(&nobody).await.unwrap_err();
     pagerduty.write_note(&nobody, &content).await.unwrap_err();
@@ -142,5 +145,25 @@ async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {
 
 async fn account(pagerduty: &PagerDuty) {
     pagerduty.abilities().await.unwrap();
-    pagerduty.subscriptions().await.unwrap();
+    let url = "https://escalator.example/webhooks/pagerduty"
+        .parse()
+        .unwrap();
+    let events = ["incident.triggered", "incident.resolved"];
+    for scope in [
+        Scope::Account,
+        Scope::Service("PSIMSVC".to_owned()),
+        Scope::Team("PTEAM".to_owned()),
+    ] {
+        pagerduty.subscribe(&url, &scope, &events).await.unwrap();
+    }
+    for subscription in pagerduty.subscriptions().await.unwrap() {
+        let id = SubscriptionId::parse(&subscription.id.to_string()).unwrap();
+        pagerduty.enable(&id).await.unwrap();
+        pagerduty.ping(&id).await.unwrap();
+    }
+    let now = jiff::Timestamp::now();
+    let day = jiff::SignedDuration::from_hours(24);
+    let of = |text: &str| vec![text.to_owned()];
+    let mut list = IncidentList::new(now - day, now, of("PSIMSVC"), of("high"));
+    assert!(list.next(pagerduty).await.unwrap().is_some());
 }

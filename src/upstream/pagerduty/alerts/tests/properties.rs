@@ -205,7 +205,7 @@ fn of_100_000_answers_with_alerts_none_is_a_panic_a_wrong_conversation_or_a_wron
             }
             Alerts::NothingInThem => {
                 assert!(
-                    said.is_empty() && raw.iter().any(|alert| has_body(alert)),
+                    said.is_empty() && raw.iter().all(|alert| has_body(alert)),
                     "{}",
                     told()
                 );
