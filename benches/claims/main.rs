@@ -148,6 +148,7 @@ async fn cycle(ledger: &dyn Ledger, name: &str) {
     };
     let intend = IntendSession {
         contract: escalator::escalation::Contract::Sessions,
+        there_before: Vec::new(),
         intent: intent.clone(),
         progress: Progress::default(),
         attempts: 0,

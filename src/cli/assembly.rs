@@ -135,7 +135,7 @@ pub fn pool(
             },
             schedule: Schedule::new(worker.max_attempts),
             note: NoteStyle {
-                client: format!("https://apps.{}", settings.genesys()?.region),
+                client: web_client(settings.genesys()?),
                 access_links: settings.note()?.include_access_links,
             },
         },
@@ -149,6 +149,13 @@ pub fn pool(
             drain_timeout: worker.drain_timeout,
         },
     ))
+}
+
+/// The address of the web client: beside the API's own, where that says which region it is.
+fn web_client(genesys: &settings::Genesys) -> String {
+    let host = genesys.api_url.as_str().strip_prefix("https://api.");
+    let domain = host.map_or(genesys.region.as_str(), |rest| rest.trim_end_matches('/'));
+    format!("https://apps.{domain}")
 }
 
 /// The client for Genesys.

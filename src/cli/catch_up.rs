@@ -73,6 +73,13 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
     if arguments.since >= until {
         return Err(Failure::usage("--since has to be before --until"));
     }
+    let retention = settings.escalation()?.retention;
+    let age = Duration::try_from(Timestamp::now().duration_since(arguments.since));
+    if age.unwrap_or_default() >= retention {
+        return Err(Failure::usage(format!(
+            "--since is longer ago than escalation.retention ({retention:?}): the ledger may have forgotten what was done then, and it would be done again"
+        )));
+    }
     let filter = service::filter(settings.starts()?);
     if !filter.events.contains("incident.triggered") {
         return Err(Failure::usage(

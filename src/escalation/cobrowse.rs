@@ -20,6 +20,10 @@ pub struct Cobrowse {
     /// The write that attaches it to the conversation.
     #[serde(default)]
     pub media: Write<()>,
+    /// The sessions that the conversation showed when the session was asked for, live or ended: whatever it shows beside
+    /// these later came after that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub there_before: Vec<SessionId>,
     /// Until when Genesys offers the session to the customer, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer_ends: Option<Timestamp>,

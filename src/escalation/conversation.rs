@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentId, SessionId};
-use super::note::SessionLink;
+use super::session_link::SessionLink;
 
 /// What one read of the conversation said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +15,8 @@ pub struct Conversation {
     pub agents: Vec<AgentSeen>,
     /// Cobrowse sessions that are live at this moment, ours or not.
     pub cobrowse: Vec<LiveCobrowse>,
+    /// Cobrowse sessions that were live once, as far as it still shows them.
+    pub ended: Vec<SessionId>,
 }
 
 /// An agent who is connected to the conversation.
@@ -31,6 +33,8 @@ pub struct AgentSeen {
 pub struct LiveCobrowse {
     /// Its session, where it could be read.
     pub session: Option<SessionId>,
+    /// Somebody has joined it. One that is shown before that is an offer that is shown, which not every Genesys may do.
+    pub joined: bool,
     /// What admits whoever opens it to the agent's side, where the conversation shows such a thing.
     pub viewer: Option<SessionLink>,
 }
@@ -40,6 +44,21 @@ impl Conversation {
     #[must_use]
     pub fn shows(&self, session: &SessionId) -> bool {
         self.times_shown(session) > 0
+    }
+
+    /// Whether it shows this session in any way: it was there, whatever became of it.
+    #[must_use]
+    pub fn has_had(&self, session: &SessionId) -> bool {
+        self.shows(session) || self.ended.contains(session)
+    }
+
+    /// Every session that it shows in any way, live ones first; those only that could be read.
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionId> {
+        let live = self
+            .cobrowse
+            .iter()
+            .filter_map(|live| live.session.as_ref());
+        live.chain(&self.ended)
     }
 
     /// How often this session is live in the conversation. More than once, it was attached twice.

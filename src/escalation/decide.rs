@@ -219,7 +219,9 @@ pub fn decide(progress: &Progress, situation: &Situation<'_>) -> Action {
         }
         Write::Intended(intent) => match cobrowse.contract {
             Contract::Sessions => session::decide_created(intent, situation),
-            Contract::Conversation => session::decide_offered(intent, survey, situation),
+            Contract::Conversation => {
+                session::decide_offered(intent, &cobrowse.there_before, survey, situation)
+            }
         },
         Write::Done {
             at,

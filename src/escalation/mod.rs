@@ -18,6 +18,7 @@ mod message;
 mod note;
 mod progress;
 mod retry;
+mod session_link;
 mod update;
 
 pub use cobrowse::Cobrowse;
@@ -34,7 +35,8 @@ pub use ids::{
 pub use key::Key;
 pub use lane::Lane;
 pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
-pub use note::{Marker, NoteStyle, NoteText, Outcome as NoteOutcome, SessionLink};
+pub use note::{Marker, NoteStyle, NoteText, Outcome as NoteOutcome};
 pub use progress::{Context, End, GaveUp, Intent, Offer, Progress, Step, Write};
 pub use retry::{Cost, Setback, Wait};
+pub use session_link::SessionLink;
 pub use update::Update;

@@ -1,38 +1,13 @@
 //! The note in the incident: what the on-call engineer reads at 3 am.
 
 use jiff::Timestamp;
-use std::fmt;
 
 use super::contract::Contract;
 use super::conversation::Agent;
 use super::ids::{ConversationId, SessionId};
 use super::key::Key;
 use super::progress::{Context, Offer};
-
-/// A link that admits whoever opens it. It lives in one column of the ledger and in the note, nowhere else, so it
-/// has neither `Display` nor a telling `Debug`, and no serialisation.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionLink(String);
-
-impl SessionLink {
-    /// Takes a link from the vendor's answer or from the ledger.
-    #[must_use]
-    pub fn new(link: String) -> Self {
-        Self(link)
-    }
-
-    /// The link itself. Call it only where it is written into the note or the ledger's column.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SessionLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionLink(hidden)")
-    }
-}
+use super::session_link::SessionLink;
 
 /// What a note tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +96,20 @@ impl NoteText<'_> {
                 contract,
                 shown,
                 ends,
+                ended,
             } => {
                 match contract {
+                    Contract::Sessions if *ended => lines.push(
+                        "Cobrowse session attached; it has ended since.".to_owned(),
+                    ),
                     Contract::Sessions => lines.push(match self.link {
                         Some(link) => format!("Cobrowse session ready: {}", link.reveal()),
                         None => "Cobrowse session ready. Genesys gave no link: open the conversation there to join it.".to_owned(),
                     }),
+                    Contract::Conversation if *ended => lines.push(format!(
+                        "Cobrowse session offered; it was declined or has ended since: {}",
+                        self.style.page(&self.context.conversation)
+                    )),
                     Contract::Conversation => self.push_offered(&mut lines, *shown, *ends),
                 }
                 lines.push(String::new());
@@ -234,6 +217,7 @@ mod tests {
             contract: Contract::Sessions,
             shown: true,
             ends: None,
+            ended: false,
         };
         let link = SessionLink::new("https://join.example/4b1f".into());
         let text = NoteText {
@@ -285,6 +269,7 @@ mod tests {
             contract: Contract::Conversation,
             shown,
             ends: Some("2026-11-20T03:05:05Z".parse().unwrap()),
+            ended: false,
         };
         let (code, viewer) = (
             SessionLink::new("482913".into()),
@@ -324,11 +309,5 @@ mod tests {
         }
         assert!(offered(true, false).starts_with("Cobrowse session ready: https://apps."));
         assert!(!offered(true, false).contains("The offer ends"));
-    }
-
-    #[test]
-    fn a_link_does_not_show_itself() {
-        let link = SessionLink::new("https://join.example/secret".into());
-        assert!(!format!("{link:?}").contains("secret"));
     }
 }

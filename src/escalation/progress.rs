@@ -103,6 +103,14 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 fn yes() -> bool {
     true
 }
@@ -149,6 +157,9 @@ pub enum Offer {
         /// Until when Genesys offers it to the customer, where it says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends: Option<Timestamp>,
+        /// It had ended already when the conversation was read: declined, or over.
+        #[serde(default, skip_serializing_if = "is_false")]
+        ended: bool,
     },
     /// A session was live in the conversation before us. It is not ours, and a second one is not offered.
     Running,

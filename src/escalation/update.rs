@@ -24,6 +24,8 @@ pub enum Update {
         started_at: Timestamp,
         /// When it was seen there; `None`: the conversation does not show it, and need not.
         seen_at: Option<Timestamp>,
+        /// It was shown as one that has ended.
+        ended: bool,
     },
     /// Whether the first call created a session cannot be found out. Nobody can reach it, so it is asked for again.
     SessionMayRepeat,
@@ -70,6 +72,7 @@ impl Update {
                 session,
                 started_at,
                 seen_at,
+                ended,
             } => {
                 cobrowse.seen_at = seen_at.or(cobrowse.seen_at);
                 progress.offer = Some(Offer::Ours {
@@ -78,6 +81,7 @@ impl Update {
                     contract: cobrowse.contract,
                     shown: seen_at.is_some(),
                     ends: cobrowse.offer_ends,
+                    ended,
                 });
                 // Given up was the session. Whoever found it, there it is.
                 progress.gave_up = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::escalation::{
     Cobrowse, Contract, ConversationId, End, Entry, EventId, IncidentId, Intent, Key, Lane, Origin,
-    Progress, Trigger,
+    Progress, SessionId, Trigger,
 };
 
 /// What a worker wants to act for.
@@ -127,6 +127,8 @@ pub struct IntendSession {
     pub intent: Intent,
     /// The contract under which the session will be asked for.
     pub contract: Contract,
+    /// The sessions that the conversation showed before.
+    pub there_before: Vec<SessionId>,
     /// The escalation's progress, should the intent be recorded.
     pub progress: Progress,
     /// Attempts spent so far.
@@ -139,6 +141,10 @@ pub struct IntendSession {
 
 /// The answer to a claim on a conversation.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is answered once, and taken apart at once"
+)]
 pub enum ConversationClaim {
     /// It is ours.
     Granted {

@@ -197,6 +197,7 @@ pub(super) fn intend(
     }
     cobrowse.session = Write::Intended(intend.intent.clone());
     cobrowse.contract = intend.contract;
+    cobrowse.there_before.clone_from(&intend.there_before);
     true
 }
 

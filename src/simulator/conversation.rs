@@ -120,6 +120,8 @@ struct Media {
     session_id: String,
     visible_from: Instant,
     live: bool,
+    /// An offer that the customer has taken up; under `sessions` every session is.
+    joined: bool,
 }
 
 impl Participant {
@@ -243,7 +245,15 @@ impl Conversation {
             session_id,
             visible_from,
             live: true,
+            joined: false,
         });
+    }
+
+    /// The customer takes up an offer. False if there is no such session.
+    pub(super) fn join_cobrowse(&mut self, session_id: &str) -> bool {
+        let mut all = self.media.iter_mut();
+        let media = all.find(|media| media.session_id == session_id);
+        media.map(|media| media.joined = true).is_some()
     }
 
     /// Ends one session, as the customer does. False if there is no such session.
@@ -294,9 +304,9 @@ impl Conversation {
                 Some(_) => "viewer",
                 None => "sharer",
             };
-            let shown = self
-                .visible()
-                .filter(|_| config.shows_offers && role_takes_part(participant));
+            let shown = self.visible().filter(|media| {
+                (config.shows_offers || media.joined) && role_takes_part(participant)
+            });
             let sessions: Vec<Value> = shown.map(|media| cobrowse_session(media, role)).collect();
             if let Some(fields) = body.as_object_mut() {
                 fields.insert("cobrowsesessions".to_owned(), json!(sessions));
@@ -418,9 +428,14 @@ fn role_takes_part(participant: &Participant) -> bool {
 }
 
 fn cobrowse_session(media: &Media, role: &str) -> Value {
+    let state = match (media.live, media.joined) {
+        (true, false) => "offering",
+        (true, true) => "connected",
+        (false, _) => "disconnected",
+    };
     let mut body = json!({
         "id": media.id,
-        "state": media_state(media.live),
+        "state": state,
         "initialState": "offering",
         "cobrowseSessionId": media.session_id,
         "cobrowseRole": role,

@@ -115,7 +115,16 @@ impl Simulator {
             let (media_id, session_id) = (state.ids.uuid(), state.ids.uuid());
             let conversation = state.conversations.get_mut(conversation_id)?;
             conversation.attach(media_id, session_id.clone(), Duration::ZERO);
+            conversation.join_cobrowse(&session_id);
             Some(session_id)
+        })
+    }
+
+    /// The customer takes up an offer, under the contract `conversation`. False if it is not there.
+    pub fn join_cobrowse(&self, conversation_id: &str, session_id: &str) -> bool {
+        self.0.change(|state| {
+            let conversation = state.conversations.get_mut(conversation_id);
+            conversation.is_some_and(|found| found.join_cobrowse(session_id))
         })
     }
 

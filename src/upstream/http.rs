@@ -104,6 +104,9 @@ impl Http {
         crash::after(operation.as_str());
         let answered = result.as_ref().ok();
         let correlation = answered.and_then(|reply| reply.header(correlation_header));
+        // A foreign text like any other.
+        let correlation = correlation.map(clip);
+        let correlation = correlation.as_deref();
         heard::hear(correlation);
         self.telemetry.upstream_answered(&UpstreamAnswered {
             vendor: operation.vendor().as_str(),

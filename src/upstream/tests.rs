@@ -46,10 +46,9 @@ each that their clients have met) goes through the mapping that the worker uses.
 *final*: dead, with a dead letter. *waits*: tried again every 15 to 30 s at no cost, until somebody has put it right.
 *again*: by the schedule, with growing intervals. *free*: it costs none of `escalation.max_attempts`. *looked up first*: the write may
 have taken effect, so that nothing is sent again before it is known. *waited out first*: likewise, until it can no longer take effect.
-*said by check*: only `escalator check` makes this call.
+*said by check* (or `catch-up`, `pagerduty`): no escalation makes this call; the command that does says it, and ends.
 ";
 
-/// Only `check` asks this: no escalation depends on it.
 /// Which command makes it, where it is not made for an escalation.
 fn command(operation: Operation) -> Option<&'static str> {
     match operation {

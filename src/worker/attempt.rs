@@ -389,6 +389,28 @@ impl<'a> Attempt<'a> {
                 .telemetry
                 .possible_orphan(self.held.key.as_str());
         }
+        let forgets = match &update {
+            Update::SessionMayRepeat
+            | Update::SessionProvenAbsent
+            | Update::ForgetSession
+            | Update::ForgetUnattached => true,
+            Update::SessionFound { .. }
+            | Update::Waiting(_)
+            | Update::Agent(_)
+            | Update::OfferRunning
+            | Update::OfferOurs { .. }
+            | Update::SessionAbsent(_)
+            | Update::MediaFound(_)
+            | Update::MediaAbsent(_)
+            | Update::MediaMayRepeat
+            | Update::NoteFound(..)
+            | Update::NoteAbsent(_)
+            | Update::NoteMayRepeat => false,
+        };
+        if forgets || matches!(update, Update::SessionFound { .. }) {
+            // The link on record is another session's.
+            self.link = LinkChange::Set(None);
+        }
         let mut none = Cobrowse::default();
         let cobrowse = self
             .conversation
@@ -396,6 +418,14 @@ impl<'a> Attempt<'a> {
             .map_or(&mut none, |(_, cobrowse)| cobrowse);
         update.apply(&mut self.progress, cobrowse);
         self.story.agent = self.progress.agent.as_ref().map(|a| a.id.to_string());
+        let in_force = self.trying.or_else(|| {
+            let known = self.runner.genesys.finding();
+            known.map(|known| known.contract)
+        });
+        if forgets && self.survey.as_ref().map(|s| s.contract) != in_force {
+            // A new session is asked for by the contract in force, and the conversation has to be read by that one.
+            self.survey = None;
+        }
     }
 
     fn tell_step(&self, step: Step, result: &Result<(), Stopped>) {

@@ -14,7 +14,7 @@ use self::existing::Existing;
 use self::keeping::SecretFile;
 use super::super::exit::Failure;
 use super::super::service;
-use super::super::terminal::{print, say};
+use super::super::terminal::{self, say};
 use super::{client, failure};
 use crate::escalation::SubscriptionId;
 use crate::ingress::WEBHOOK_PATH;
@@ -212,10 +212,7 @@ async fn make(
         Ok(Subscribed::Made {
             id,
             secret: Some(secret),
-        }) => {
-            hand_over(&id, wanted, &secret, file);
-            Ok(())
-        }
+        }) => hand_over(&id, wanted, &secret, file),
         Ok(Subscribed::Made { id, secret: None }) => Err(Failure::failed(format!(
             "subscription {id} was made, and its secret did not come: delete it in PagerDuty (Integrations, Generic Webhooks (v3)) and run this again"
         ))),
@@ -235,7 +232,13 @@ async fn make(
     }
 }
 
-fn hand_over(id: &str, wanted: &Wanted<'_>, secret: &SecretString, file: Option<SecretFile>) {
+/// Nobody can ask for the secret again, so that it reaches somebody is part of the work.
+fn hand_over(
+    id: &str,
+    wanted: &Wanted<'_>,
+    secret: &SecretString,
+    file: Option<SecretFile>,
+) -> Result<(), Failure> {
     say(&format!(
         "subscription {id} is made: PagerDuty sends {} of {} to {}",
         wanted.events.join(", "),
@@ -246,17 +249,23 @@ fn hand_over(id: &str, wanted: &Wanted<'_>, secret: &SecretString, file: Option<
         Some(Ok(path)) => format!("is in {}", path.display()),
         Some(Err(error)) => {
             say(&format!("the file could not be written: {error}"));
-            print(secret.expose_secret());
-            "is on stdout".to_owned()
+            on_stdout(id, secret)?
         }
-        None => {
-            print(secret.expose_secret());
-            "is on stdout".to_owned()
-        }
+        None => on_stdout(id, secret)?,
     };
     say(&format!(
         "its signing secret {place}; PagerDuty never shows it again. It belongs into pagerduty.webhook_secrets of whatever runs `escalator serve` or `escalator ingress`: PAGERDUTY_WEBHOOK_SECRETS, or the file that PAGERDUTY_WEBHOOK_SECRETS_FILE names; behind a comma where another is in use. Restart that, then try it out: `escalator pagerduty ping --subscription {id}`"
     ));
+    Ok(())
+}
+
+fn on_stdout(id: &str, secret: &SecretString) -> Result<String, Failure> {
+    match terminal::write(&format!("{}\n", secret.expose_secret())) {
+        Ok(true) => Ok("is on stdout".to_owned()),
+        Ok(false) | Err(_) => Err(Failure::failed(format!(
+            "subscription {id} is made, and its secret could not be written to stdout: delete it in PagerDuty, for the secret cannot be had any more, and run this again"
+        ))),
+    }
 }
 
 /// The answer was lost. What a look says is help for a person, and no proof: the request may still land.

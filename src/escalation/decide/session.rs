@@ -19,6 +19,9 @@ const VERIFY_POLL: (Duration, Duration) = (Duration::from_millis(150), Duration:
 /// somebody waits for the note.
 const OFFER_SHOWN: Duration = Duration::from_secs(5);
 
+/// How far our clock and Genesys' may be apart.
+const OFFER_MARGIN: Duration = Duration::from_secs(60);
+
 /// A session that nobody attached is worth attaching for so long, and an offer that was never seen worth telling of.
 /// Sessions end after some hours at the latest, offers sooner.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -86,12 +89,13 @@ pub(super) fn decide_created(intent: &Intent, situation: &Situation<'_>) -> Acti
 
 /// `conversation`: a session was to be offered, and what became of that is not known.
 ///
-/// None was there before the call, or there would be no intent; so one that is there now is what the call made. (An agent
-/// may have started one in the same moment. Then that is the one to tell of, too.) It is looked for only when the call can
+/// Which sessions were there before the call is on record; so another one, live or ended since, is what the call made. (An
+/// agent may have started one in the same moment. Then that is the one to tell of, too.) It is looked for only when the call can
 /// no longer take effect, or there could be two a moment later. That none is shown proves something only
 /// where this Genesys is known to show them. Otherwise another call could put a second offer before the customer.
 pub(super) fn decide_offered(
     intent: &Intent,
+    there_before: &[SessionId],
     survey: &Survey,
     situation: &Situation<'_>,
 ) -> Action {
@@ -102,14 +106,18 @@ pub(super) fn decide_offered(
         };
     }
     let conclusive = survey.read_at >= after(intent.deadline, situation.bounds.settle);
-    if let Some(live) = survey.conversation.cobrowse.first().filter(|_| conclusive) {
-        return Action::Update(match &live.session {
-            Some(session) => Update::SessionFound {
-                session: session.clone(),
-                at: survey.read_at,
-            },
-            None => Update::OfferRunning,
+    let conversation = &survey.conversation;
+    let mut new = conversation.sessions();
+    let new = new.find(|session| !there_before.contains(session));
+    if let (true, Some(session)) = (conclusive, new) {
+        return Action::Update(Update::SessionFound {
+            session: session.clone(),
+            at: survey.read_at,
         });
+    }
+    if conclusive && !conversation.cobrowse.is_empty() {
+        // It cannot be read whose it is; that there is one can be told.
+        return Action::Update(Update::OfferRunning);
     }
     match absence(intent, Some(survey.read_at), situation) {
         Absence::TooEarly(until) => Action::WaitUntil {
@@ -119,6 +127,10 @@ pub(super) fn decide_offered(
         Absence::Look => Action::Call(Call::ReadConversation(Step::Session)),
         Absence::Once(at) => Action::Update(Update::SessionAbsent(at)),
         Absence::Proven if situation.shows_sessions => Action::Update(Update::SessionProvenAbsent),
+        // An offer that nobody can still accept. Whoever asks for one about this conversation today is not to die of it.
+        Absence::Proven if situation.now >= after(intent.deadline, FORGOTTEN) => {
+            Action::Update(Update::SessionProvenAbsent)
+        }
         Absence::Proven if survey.conversation.over => Action::Stop(
             Step::Session,
             Setback::last(
@@ -144,7 +156,7 @@ pub(super) fn decide_media(
     survey: &Survey,
     situation: &Situation<'_>,
 ) -> Action {
-    if survey.conversation.shows(session) {
+    if survey.conversation.has_had(session) {
         return Action::Update(Update::MediaFound(survey.read_at));
     }
     if survey.conversation.over {
@@ -174,7 +186,7 @@ pub(super) fn decide_media_reconcile(
     survey: &Survey,
     situation: &Situation<'_>,
 ) -> Action {
-    if survey.conversation.shows(session) {
+    if survey.conversation.has_had(session) {
         return Action::Update(Update::MediaFound(survey.read_at));
     }
     match absence(intent, Some(survey.read_at), situation) {
@@ -217,6 +229,21 @@ pub(super) fn decide_proof(
                 session: session.clone(),
                 started_at,
                 seen_at: Some(survey.read_at),
+                ended: false,
+            }),
+        };
+    }
+    // Asked for by this escalation, and not by another one of the conversation.
+    let is_own = progress.asked_at.is_some_and(|asked| asked <= started_at);
+    if survey.conversation.ended.contains(session) && (is_own || cobrowse.seen_at.is_none()) {
+        return match cobrowse.contract {
+            // Somebody else's, and it is gone.
+            Contract::Conversation if !is_own => Action::Update(Update::ForgetSession),
+            Contract::Conversation | Contract::Sessions => Action::Update(Update::OfferOurs {
+                session: session.clone(),
+                started_at,
+                seen_at: Some(survey.read_at),
+                ended: true,
             }),
         };
     }
@@ -267,8 +294,8 @@ pub(super) fn decide_proof(
                 "the session was attached, but the conversation never showed it",
             ),
         ),
-        // An offer of long ago, by another escalation most likely, that nobody can still accept.
-        Contract::Conversation if situation.now >= after(started_at, FORGOTTEN) => {
+        // Another escalation's offer, which nobody can still accept.
+        Contract::Conversation if !is_own && has_run_out(cobrowse, started_at, situation) => {
             Action::Update(Update::ForgetSession)
         }
         // It was offered, and Genesys has said so. Whether a session that nobody has joined yet is shown at all, Genesys
@@ -279,7 +306,17 @@ pub(super) fn decide_proof(
                 session: session.clone(),
                 started_at,
                 seen_at: None,
+                ended: false,
             }),
         },
     }
+}
+
+/// Whether an offer has certainly run out: by its own end, whose clock is Genesys', or with time.
+fn has_run_out(cobrowse: &Cobrowse, started_at: Timestamp, situation: &Situation<'_>) -> bool {
+    let end = match cobrowse.offer_ends {
+        Some(ends) => after(ends, OFFER_MARGIN),
+        None => after(started_at, FORGOTTEN),
+    };
+    situation.now >= end
 }

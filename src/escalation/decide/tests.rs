@@ -47,6 +47,7 @@ fn showing(session: &SessionId) -> Conversation {
     Conversation {
         cobrowse: vec![LiveCobrowse {
             session: Some(session.clone()),
+            joined: true,
             viewer: None,
         }],
         ..ready()
@@ -460,7 +461,8 @@ fn the_proof_is_looked_for_within_a_bound_and_a_late_one_still_counts() {
         Action::Update(Update::OfferOurs {
             session: session(),
             started_at: at(0),
-            seen_at: Some(at(40))
+            seen_at: Some(at(40)),
+            ended: false,
         })
     );
     assert_eq!(

@@ -36,6 +36,7 @@ fn attached(seen: bool) -> Cobrowse {
     Cobrowse {
         contract: Contract::Sessions,
         offer_ends: None,
+        there_before: Vec::new(),
         session: done(1, session("s-1")),
         media: done(2, ()),
         seen_at: seen.then(|| at(3)),

@@ -92,6 +92,11 @@ struct Participant {
     start_time: Option<String>,
     #[serde(default)]
     end_time: Option<String>,
+    // A supervisor who listens or coaches is connected, and is not whom the customer talks to.
+    #[serde(default)]
+    monitored_participant_id: Option<String>,
+    #[serde(default)]
+    coached_participant_id: Option<String>,
     #[serde(default)]
     messages: Option<Vec<Communication>>,
     #[serde(default)]
@@ -121,6 +126,8 @@ struct CobrowseSession {
     #[serde(default)]
     state: Option<String>,
     #[serde(default)]
+    connected_time: Option<String>,
+    #[serde(default)]
     disconnected_time: Option<String>,
     #[serde(default)]
     cobrowse_session_id: Option<String>,
@@ -133,6 +140,7 @@ impl From<ConversationBody> for Conversation {
         let participants = body.participants.unwrap_or_default();
         Self {
             over: body.end_time.is_some() || everybody_has_left(&participants),
+            ended: ended(&participants),
             cobrowse: cobrowse(&participants),
             agents: agents(&participants),
         }
@@ -176,7 +184,9 @@ impl Participant {
 
     fn connected_agent(&self) -> Option<AgentId> {
         let works = matches!(self.purpose.as_deref(), Some("agent" | "user"));
-        if !works || self.end_time.is_some() || !self.is_connected() {
+        let looks_on =
+            self.monitored_participant_id.is_some() || self.coached_participant_id.is_some();
+        if !works || looks_on || self.end_time.is_some() || !self.is_connected() {
             return None;
         }
         AgentId::parse(self.user_id.as_deref()?).ok()
@@ -200,26 +210,59 @@ fn agents(participants: &[Participant]) -> Vec<AgentSeen> {
     seen
 }
 
+impl CobrowseSession {
+    fn has_ended(&self) -> bool {
+        has_ended(self.state.as_deref()) || self.disconnected_time.is_some()
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        let id = self.cobrowse_session_id.clone()?;
+        SessionId::try_from(id).ok()
+    }
+}
+
+fn entries(participants: &[Participant]) -> impl Iterator<Item = &CobrowseSession> {
+    participants
+        .iter()
+        .flat_map(|p| p.cobrowse.iter().flatten())
+}
+
 /// The live sessions, each once: customer and agent both have an entry of it.
 fn cobrowse(participants: &[Participant]) -> Vec<LiveCobrowse> {
     let mut live: Vec<LiveCobrowse> = Vec::new();
-    let entries = participants
-        .iter()
-        .flat_map(|p| p.cobrowse.iter().flatten());
-    for entry in entries {
-        if has_ended(entry.state.as_deref()) || entry.disconnected_time.is_some() {
-            continue;
-        }
-        let id = entry.cobrowse_session_id.clone();
-        let session = id.and_then(|id| SessionId::try_from(id).ok());
+    for entry in entries(participants).filter(|entry| !entry.has_ended()) {
+        let session = entry.session();
+        let joined = entry.state.as_deref() == Some("connected") || entry.connected_time.is_some();
         let viewer = entry.viewer_url.clone().filter(|link| is_web_link(link));
         let viewer = viewer.map(SessionLink::new);
         match live.iter_mut().find(|known| known.session == session) {
-            Some(known) => known.viewer = known.viewer.take().or(viewer),
-            None => live.push(LiveCobrowse { session, viewer }),
+            Some(known) => {
+                known.joined |= joined;
+                known.viewer = known.viewer.take().or(viewer);
+            }
+            None => live.push(LiveCobrowse {
+                session,
+                joined,
+                viewer,
+            }),
         }
     }
     live
+}
+
+/// Those that are in nobody's hands any more.
+fn ended(participants: &[Participant]) -> Vec<SessionId> {
+    let live: Vec<_> = cobrowse(participants);
+    let mut ended: Vec<SessionId> = Vec::new();
+    for session in entries(participants).filter_map(CobrowseSession::session) {
+        let is_live = live
+            .iter()
+            .any(|one| one.session.as_ref() == Some(&session));
+        if !is_live && !ended.contains(&session) {
+            ended.push(session);
+        }
+    }
+    ended
 }
 
 #[cfg(test)]

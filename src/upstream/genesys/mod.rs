@@ -77,7 +77,11 @@ impl Genesys {
     /// Sets it up. Nothing is called yet.
     #[must_use]
     pub fn new(http: Http, config: GenesysConfig) -> Self {
-        let account = format!("{} at {}", config.client_id, config.api_url);
+        let set = match config.speaks {
+            Speaks::Set(contract) => format!(", set to {contract}"),
+            Speaks::Auto => String::new(),
+        };
+        let account = format!("{} at {}{set}", config.client_id, config.api_url);
         // As published first: its answer to a stranger is the clearer one.
         let published = (Style::Basic, config.login_url);
         let in_the_form = (Style::Form, config.api_url.clone());
@@ -162,7 +166,8 @@ impl Genesys {
         let reply = call::call(self, operation, Method::GET, url, None).await?;
         let contract = contract
             .or_else(|| self.known.contract())
-            .unwrap_or_else(|| speaks::contract_of(&reply));
+            .or_else(|| speaks::contract_of(&reply))
+            .ok_or_else(|| CallError::unknown("the answer is not a conversation"))?;
         let conversation = match contract {
             Contract::Sessions => sessions::understand(&reply)?,
             Contract::Conversation => conversation::understand(&reply)?,

@@ -141,33 +141,37 @@ struct Communication {
 
 impl From<ConversationBody> for Conversation {
     fn from(body: ConversationBody) -> Self {
-        let ended_state = matches!(
-            body.state.as_deref(),
-            Some("disconnected" | "terminated" | "ended" | "closed")
-        );
+        let media = body.media.unwrap_or_default().into_iter();
+        let cobrowse = media.filter(|media| media.kind.as_deref() == Some("cobrowse"));
+        let (ended, live): (Vec<_>, Vec<_>) =
+            cobrowse.partition(|media| has_ended(media.state.as_deref()));
         Self {
-            over: body.end_time.is_some() || ended_state,
+            over: body.end_time.is_some() || has_ended(body.state.as_deref()),
             agents: agents(body.participants.unwrap_or_default()),
-            cobrowse: body
-                .media
-                .unwrap_or_default()
+            cobrowse: live
                 .into_iter()
-                .filter(|media| media.kind.as_deref() == Some("cobrowse"))
-                .filter(|media| {
-                    !matches!(
-                        media.state.as_deref(),
-                        Some("disconnected" | "terminated" | "ended" | "closed")
-                    )
-                })
                 .map(|media| LiveCobrowse {
-                    session: media
-                        .cobrowse_session_id
-                        .and_then(|id| SessionId::try_from(id).ok()),
+                    session: media.session(),
+                    joined: true,
                     viewer: None,
                 })
                 .collect(),
+            ended: ended.into_iter().filter_map(Media::session).collect(),
         }
     }
+}
+
+impl Media {
+    fn session(self) -> Option<SessionId> {
+        SessionId::try_from(self.cobrowse_session_id?).ok()
+    }
+}
+
+fn has_ended(state: Option<&str>) -> bool {
+    matches!(
+        state,
+        Some("disconnected" | "terminated" | "ended" | "closed")
+    )
 }
 
 /// The agents who are connected. The same user may stand there more than once (transfer, rejoin); the entry that

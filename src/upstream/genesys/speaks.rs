@@ -60,11 +60,50 @@ impl Known {
     }
 }
 
-/// By which contract a conversation answered. `media` and `state` stand at its top under `sessions` only.
-pub(super) fn contract_of(reply: &Reply) -> Contract {
+/// By which contract a conversation answered. `media` and `state` stand at its top under `sessions` only, `participants`
+/// always. `None`: it is no conversation, whatever it is, and decides nothing.
+pub(super) fn contract_of(reply: &Reply) -> Option<Contract> {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    match body.get("media").is_some() || body.get("state").is_some() {
-        true => Contract::Sessions,
-        false => Contract::Conversation,
+    let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+    match (has("media") || has("state"), has("participants")) {
+        (true, _) => Some(Contract::Sessions),
+        (false, true) => Some(Contract::Conversation),
+        (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use reqwest::{StatusCode, header::HeaderMap};
+
+    #[test]
+    fn only_what_is_a_conversation_decides() {
+        for (body, contract) in [
+            (
+                r#"{"participants":[],"media":[]}"#,
+                Some(Contract::Sessions),
+            ),
+            (
+                r#"{"participants":[],"state":"active"}"#,
+                Some(Contract::Sessions),
+            ),
+            (
+                r#"{"participants":[],"state":null,"media":null}"#,
+                Some(Contract::Conversation),
+            ),
+            (r#"{"participants":[]}"#, Some(Contract::Conversation)),
+            ("{}", None),
+            ("[]", None),
+            ("<html>", None),
+        ] {
+            let reply = Reply {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: Bytes::from_static(body.as_bytes()),
+            };
+            assert_eq!(contract_of(&reply), contract, "{body}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::super::call::{CallError, Operation};
@@ -30,34 +30,41 @@ pub enum Alerts {
     None,
 }
 
+/// A page of them. What has an odd shape in it is as good as not there: it must hide nothing else, and be waited for no longer
+/// than an alert that never comes.
 #[derive(Deserialize)]
 struct AlertsAnswer {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     alerts: Vec<Alert>,
     #[serde(default)]
-    more: Option<bool>,
+    more: Value,
 }
 
+/// An alert, as far as it matters.
 #[derive(Deserialize)]
+#[serde(from = "Value")]
 struct Alert {
-    #[serde(default)]
-    created_at: Option<String>,
-    #[serde(default)]
-    body: Option<Body>,
+    created_at: Option<Timestamp>,
+    /// Wherever its details stand, best first.
+    details: Vec<Value>,
 }
 
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    details: Option<Value>,
-    #[serde(default)]
-    cef_details: Option<Cef>,
+impl From<Value> for Alert {
+    fn from(alert: Value) -> Self {
+        let created_at = alert.get("created_at").and_then(Value::as_str);
+        let places = ["/body/details", "/body/cef_details/details"];
+        let details = places.into_iter().filter_map(|place| alert.pointer(place));
+        Self {
+            created_at: created_at.and_then(|time| time.parse().ok()),
+            details: details.filter(|value| !value.is_null()).cloned().collect(),
+        }
+    }
 }
 
-#[derive(Deserialize)]
-struct Cef {
-    #[serde(default)]
-    details: Option<Value>,
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Alert>, D::Error> {
+    let mut alerts = Value::deserialize(deserializer)?;
+    let items = alerts.as_array_mut().map(std::mem::take);
+    Ok(items.into_iter().flatten().map(Alert::from).collect())
 }
 
 pub(super) async fn read(
@@ -74,7 +81,7 @@ pub(super) async fn read(
         ]);
         let reply = pagerduty.call(Operation::ReadAlerts, request).await?;
         let answer: AlertsAnswer = reply.json()?;
-        let more = answer.more == Some(true) && !answer.alerts.is_empty();
+        let more = answer.more == true && !answer.alerts.is_empty();
         alerts.extend(answer.alerts);
         let found = understand(&mut alerts, &pagerduty.config);
         if !more || matches!(found, Alerts::Found(_)) {
@@ -85,12 +92,7 @@ pub(super) async fn read(
 }
 
 fn understand(alerts: &mut [Alert], config: &PagerDutyConfig) -> Alerts {
-    alerts.sort_by_key(|alert| {
-        alert
-            .created_at
-            .as_deref()
-            .and_then(|time| time.parse::<Timestamp>().ok())
-    });
+    alerts.sort_by_key(|alert| alert.created_at);
     let mut found: Option<Context> = None;
     let said = alerts.iter().flat_map(details_of);
     for said in said.filter_map(|details| details::context_in(&details, config)) {
@@ -103,37 +105,14 @@ fn understand(alerts: &mut [Alert], config: &PagerDutyConfig) -> Alerts {
     match found {
         Some(context) => Alerts::Found(context),
         None if alerts.is_empty() => Alerts::None,
-        None if alerts.iter().all(Alert::has_body) => Alerts::NothingInThem,
+        None if alerts.iter().all(|alert| !alert.details.is_empty()) => Alerts::NothingInThem,
         None => Alerts::NotHydrated,
-    }
-}
-
-impl Alert {
-    fn has_body(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| {
-            body.details.is_some()
-                || body
-                    .cef_details
-                    .as_ref()
-                    .is_some_and(|cef| cef.details.is_some())
-        })
     }
 }
 
 /// All the maps in which this alert may carry its fields, best first.
 fn details_of(alert: &Alert) -> Vec<Map<String, Value>> {
-    let Some(body) = &alert.body else {
-        return Vec::new();
-    };
-    let cef = body
-        .cef_details
-        .as_ref()
-        .and_then(|cef| cef.details.as_ref());
-    [body.details.as_ref(), cef]
-        .into_iter()
-        .flatten()
-        .flat_map(details::maps_of)
-        .collect()
+    alert.details.iter().flat_map(details::maps_of).collect()
 }
 
 #[cfg(test)]

@@ -7,10 +7,18 @@ use crate::ledger::Error;
 use crate::upstream::{CallError, Speaks};
 
 impl Attempt<'_> {
+    /// The contract by which the conversation has to be read, where that is settled: the one that is being tried, or the one
+    /// under which its session was asked for. What other processes have found out since does not change what that was.
+    pub(in crate::worker) fn contract_on_record(&self) -> Option<Contract> {
+        let asked = self.conversation.as_ref().map(|(_, cobrowse)| cobrowse);
+        let asked = asked.filter(|cobrowse| cobrowse.session.asked());
+        self.trying.or(asked.map(|cobrowse| cobrowse.contract))
+    }
+
     /// Puts what a read looked like before all processes; what they have agreed on is what counts.
     pub(in crate::worker) async fn agree(&self, read: Contract) -> Result<Contract, Stopped> {
         let genesys = &self.runner.genesys;
-        if self.trying.is_some() || genesys.finding().is_some() {
+        if genesys.finding().is_some() {
             return Ok(read);
         }
         match genesys.speaks() {
@@ -25,7 +33,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// A write under this contract has succeeded. The ledger need not hear it now: the next success will tell it.
+    /// A write under this contract has succeeded. The ledger need not hear it now: the next success, or the session's
+    /// appearance, will tell it.
     pub(in crate::worker) async fn confirm(&self, contract: Contract) {
         let news = Finding {
             confirmed: true,
@@ -34,15 +43,15 @@ impl Attempt<'_> {
         let _ = self.learn(news).await;
     }
 
-    /// A read has shown a session of ours.
-    pub(in crate::worker) async fn shown(&self, contract: Contract) {
-        if contract == Contract::Conversation {
-            let news = Finding {
-                shows_sessions: true,
-                ..Finding::read(contract)
-            };
-            let _ = self.learn(news).await;
-        }
+    /// A read has shown a session of ours: the contract works. One that nobody has joined yet shows more: that offers are
+    /// shown here, so that not to be shown means something.
+    pub(in crate::worker) async fn shown(&self, contract: Contract, joined: bool) {
+        let news = Finding {
+            confirmed: true,
+            shows_sessions: contract == Contract::Conversation && !joined,
+            ..Finding::read(contract)
+        };
+        let _ = self.learn(news).await;
     }
 
     /// Whether a conversation that shows no session proves that there is none. Asked of the ledger where it counts: another
@@ -83,25 +92,25 @@ impl Attempt<'_> {
     }
 
     /// The first write of this contract found no route, although the conversation was there a moment before. Where the
-    /// contract was found out by reading and has never worked, the other one is tried, once.
-    pub(in crate::worker) fn tries_the_other(
+    /// contract was found out by reading and has never worked, the other one is tried, once. Whether it has is asked of the
+    /// ledger: another process may know.
+    pub(in crate::worker) async fn tries_the_other(
         &mut self,
         refused: Contract,
         error: &CallError,
     ) -> bool {
         let genesys = &self.runner.genesys;
-        let no_route = matches!(
-            error,
-            CallError::SetUp {
-                code: Code::GenesysRouteUnknown,
-                ..
-            }
-        );
-        let settled = genesys.finding().is_some_and(|known| known.confirmed);
-        if !no_route || settled || self.trying.is_some() || genesys.speaks() != Speaks::Auto {
+        if !is_no_route(error) || self.trying.is_some() || genesys.speaks() != Speaks::Auto {
             return false;
         }
+        let Ok(Some(standing)) = self.runner.ledger.finding(genesys.account()).await else {
+            return false;
+        };
+        self.now_known(standing);
         let other = refused.other();
+        if standing.confirmed && standing.contract == refused {
+            return false;
+        }
         self.trying = Some(other);
         // What was read by the one contract says little under the other.
         self.survey = None;
@@ -109,4 +118,36 @@ impl Attempt<'_> {
         self.note(EntryKind::Answered, Some(Step::Session), what);
         true
     }
+
+    /// Where the contract has worked, "not found" for a conversation that was there a moment before is said of that
+    /// conversation: it is gone, or of no concern to this client.
+    pub(in crate::worker) fn means_the_conversation(&self, error: CallError) -> CallError {
+        let known = self.runner.genesys.finding();
+        let works = known.is_some_and(|k| k.confirmed && k.contract == Contract::Conversation);
+        match error {
+            CallError::SetUp {
+                code: Code::GenesysRouteUnknown,
+                reason,
+            } if works => CallError::Refused {
+                code: Code::ConversationUnknown,
+                reason,
+            },
+            other @ (CallError::NotSent(_)
+            | CallError::Throttled { .. }
+            | CallError::SetUp { .. }
+            | CallError::Refused { .. }
+            | CallError::Conflict(_)
+            | CallError::Unknown { .. }) => other,
+        }
+    }
+}
+
+fn is_no_route(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::SetUp {
+            code: Code::GenesysRouteUnknown,
+            ..
+        }
+    )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Attempt, Stopped};
 use crate::escalation::invariant::{self, Verdict};
 use crate::escalation::{
-    Cobrowse, Code, Contract, Cost, End, EntryKind, Intent, Setback, Step, Wait, Write,
+    Cobrowse, Code, Contract, Cost, End, EntryKind, Intent, SessionId, Setback, Step, Wait, Write,
     in_doubt_since,
 };
 use crate::ledger::{
@@ -144,6 +144,7 @@ impl Attempt<'_> {
         IntendSession {
             intent: self.intent(),
             contract: self.contract(),
+            there_before: self.there_before(),
             progress,
             attempts: self.attempts,
             history,
@@ -154,6 +155,15 @@ impl Attempt<'_> {
     /// The contract under which a session would be asked for: the one by which the conversation was read.
     pub(in crate::worker) fn contract(&self) -> Contract {
         self.survey.as_ref().map(|s| s.contract).unwrap_or_default()
+    }
+
+    /// The sessions that the conversation shows already, under the contract by which only a look can tell what a call made.
+    pub(in crate::worker) fn there_before(&self) -> Vec<SessionId> {
+        let survey = self.survey.as_ref();
+        let survey = survey.filter(|survey| survey.contract == Contract::Conversation);
+        survey.map_or_else(Vec::new, |survey| {
+            survey.conversation.sessions().cloned().collect()
+        })
     }
 
     /// That intent is in the ledger.

@@ -106,9 +106,13 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
             if !error.may_have_taken_effect() {
                 attempt.progress.asked_at = asked_before;
             }
-            if attempt.tries_the_other(contract, &error) {
+            if attempt.tries_the_other(contract, &error).await {
                 return Ok(());
             }
+            let error = match contract {
+                Contract::Sessions => error,
+                Contract::Conversation => attempt.means_the_conversation(error),
+            };
             Err(Stopped::Setback(error.setback(operation)))
         }
     }
@@ -155,10 +159,11 @@ async fn intend(attempt: &mut Attempt<'_>) -> Result<Option<Timestamp>, Stopped>
     let deadline = intent.deadline;
     let asked_before = attempt.progress.asked_at;
     attempt.progress.asked_at.get_or_insert(Timestamp::now());
-    let contract = attempt.contract();
+    let (contract, there_before) = (attempt.contract(), attempt.there_before());
     if let Some((_, cobrowse)) = &mut attempt.conversation {
         cobrowse.session = Write::Intended(intent);
         cobrowse.contract = contract;
+        cobrowse.there_before = there_before;
     }
     attempt.note(EntryKind::Intended, Some(Step::Session), CREATES);
     if let Err(stopped) = attempt.record_intent(deadline).await {

@@ -21,11 +21,14 @@ pub(in crate::worker) async fn read(attempt: &mut Attempt<'_>, step: Step) -> Re
             read.map_err(|error| Stopped::Setback(error.setback(Operation::ReadConversation)))
         }
     };
-    let mut seen = read(attempt.trying).await?;
-    let agreed = attempt.agree(seen.contract).await?;
-    if agreed != seen.contract {
-        // Others have found out better.
-        seen = read(Some(agreed)).await?;
+    let known = attempt.contract_on_record();
+    let mut seen = read(known).await?;
+    if known.is_none() {
+        let agreed = attempt.agree(seen.contract).await?;
+        if agreed != seen.contract {
+            // Others have found out better.
+            seen = read(Some(agreed)).await?;
+        }
     }
     let ReadConversation {
         conversation,
@@ -39,12 +42,14 @@ pub(in crate::worker) async fn read(attempt: &mut Attempt<'_>, step: Step) -> Re
             let (telemetry, key) = (&attempt.runner.telemetry, attempt.held.key.as_str());
             telemetry.duplicate_found(Step::Media.as_str(), key);
         }
-        if times > 0 {
-            attempt.shown(contract).await;
-        }
         let live = conversation.cobrowse.iter();
-        let mut ours = live.filter(|live| live.session.as_ref() == Some(ours));
-        attempt.viewer = ours.find_map(|live| live.viewer.clone());
+        let ours: Vec<_> = live
+            .filter(|live| live.session.as_ref() == Some(ours))
+            .collect();
+        if let Some(first) = ours.first() {
+            attempt.shown(contract, first.joined).await;
+        }
+        attempt.viewer = ours.iter().find_map(|live| live.viewer.clone());
     }
     let what = in_words(&conversation);
     attempt.note(EntryKind::Answered, Some(step), what);

@@ -34,6 +34,7 @@ fn intending(held: &Held, conversation: &ConversationId) -> ConversationRequest 
     ConversationRequest {
         intend: Some(Box::new(IntendSession {
             contract: Contract::Conversation,
+            there_before: vec![session()],
             intent: intent(held.epoch),
             progress: asking(),
             attempts: 3,

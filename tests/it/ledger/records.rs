@@ -29,6 +29,7 @@ fn full() -> Progress {
             contract: Contract::Conversation,
             shown: false,
             ends: Some(at(4)),
+            ended: true,
         }),
         setbacks: 4,
         not_before: None,

@@ -262,6 +262,7 @@ fn progress(progress: Progress) -> real::Progress {
                 contract: real::Contract::Sessions,
                 shown: true,
                 ends: None,
+                ended: false,
             },
             Offer::Running => real::Offer::Running,
         }),
@@ -287,6 +288,7 @@ fn cobrowse(cobrowse: Cobrowse, genesys: Genesys) -> real::Cobrowse {
     real::Cobrowse {
         contract: contract(genesys),
         offer_ends: None,
+        there_before: Vec::new(),
         session: write(cobrowse.session, |id| (at(-100), session(id))),
         media: write(cobrowse.media, |when| (at(when), ())),
         seen_at: cobrowse.seen.then(|| at(-100)),
@@ -297,10 +299,12 @@ fn cobrowse(cobrowse: Cobrowse, genesys: Genesys) -> real::Cobrowse {
 fn survey(survey: Survey, genesys: Genesys) -> real::Survey {
     let ours = (survey.attached != 0).then(|| real::LiveCobrowse {
         session: Some(session(survey.attached)),
+        joined: false,
         viewer: None,
     });
     let others = survey.foreign.then_some(real::LiveCobrowse {
         session: None,
+        joined: false,
         viewer: None,
     });
     real::Survey {
@@ -312,6 +316,7 @@ fn survey(survey: Survey, genesys: Genesys) -> real::Survey {
                 since: None,
             }],
             cobrowse: ours.into_iter().chain(others).collect(),
+            ended: Vec::new(),
         },
         read_at: at(survey.at),
     }

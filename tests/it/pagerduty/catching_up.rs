@@ -257,6 +257,9 @@ async fn what_cannot_be_meant_is_64() {
         .ends(64, &["how long ago"]);
     let backwards = ["catch-up", "--since", "1h", "--until", "2h"];
     run(&world, &backwards, &[]).await.ends(64, &["before"]);
+    run(&world, &["catch-up", "--since", "100d"], &[])
+        .await
+        .ends(64, &["escalation.retention"]);
     let settings = [("PAGERDUTY_EVENTS", "incident.escalated")];
     catch_up(&world, &[], &settings)
         .await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use escalator::simulator::{CobrowseApi, Config, Effects, Operation, What};
+use escalator::simulator::{CobrowseApi, Config, ConversationSpec, Effects, Operation, What};
 
 use super::{
     all_ended, assert_letter, attempts, count, ended, letter, next, nth, parked, trigger, triggered,
@@ -232,7 +232,90 @@ async fn a_contract_that_has_worked_is_never_decided_again() {
     next(&world, Operation::GenesysOfferSession, What::status(404));
     let case = world.case();
     trigger(&world, &program, &case).await;
-    let waits = parked(&program, &case, "genesys_route_unknown").await;
-    assert_eq!(waits["attempts"], 0);
+    // It is said of the conversation, then.
+    ended(&program, &case, "dead").await;
+    assert_letter(&letter(&world).await, &case, "conversation_unknown", 0);
     assert_eq!(count(&world, Operation::GenesysCreateSession), 0);
+}
+
+/// A process that only knows what a read looked like asks the ledger before it tries another contract.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_has_proven_is_not_tried_again() {
+    let world = World::with(offers()).await;
+    let program = world.start("serve", AUTO).await;
+    let waits = world.case_with(ConversationSpec::default());
+    trigger(&world, &program, &waits).await;
+    parked(&program, &waits, "no_agent_connected").await;
+    let ledger = rusqlite::Connection::open(world.ledger()).unwrap();
+    let proven = r#"{"contract":"conversation","confirmed":true,"shows_sessions":false}"#;
+    let changed = ledger.execute("UPDATE findings SET finding = ?1", [proven]);
+    assert_eq!(changed.unwrap(), 1);
+    next(&world, Operation::GenesysOfferSession, What::status(404));
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "dead").await;
+    assert_eq!(count(&world, Operation::GenesysCreateSession), 0);
+}
+
+/// The attempt that tried the other contract ends before it knows; the next one reads the conversation by that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_under_a_contract_is_looked_for_under_it() {
+    let world = World::with(Config {
+        shows_state: true,
+        ..offers()
+    })
+    .await;
+    let settings = [AUTO[0], ("WORKER_SETTLE", "4s")];
+    let program = world.start("serve", &settings).await;
+    next(&world, Operation::GenesysOfferSession, What::LoseAnswer);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "done").await;
+    assert!(attempts(&program, &case).len() > 1);
+    let effects = world.simulator.effects();
+    assert_eq!(effects.sessions.len(), 1);
+    assert_once(&effects, &[case]);
+}
+
+/// That a session is shown once somebody has joined says nothing about one that nobody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_joined_does_not_prove_that_offers_are_shown() {
+    let world = World::with(Config {
+        shows_offers: false,
+        ..offers()
+    })
+    .await;
+    let program = world.start("serve", &[]).await;
+    let first = world.case();
+    trigger(&world, &program, &first).await;
+    let offered = world.until(|effects| effects.attached == 1).await;
+    let session = &offered.sessions[0].id;
+    assert!(world.simulator.join_cobrowse(&first.conversation, session));
+    ended(&program, &first, "done").await;
+    let note = note_of(&world.simulator.effects(), &first);
+    assert!(note.starts_with("Cobrowse session ready"), "{note}");
+    next(&world, Operation::GenesysOfferSession, What::LoseAnswer);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "dead").await;
+    assert_letter(&letter(&world).await, &case, "session_outcome_unknown", 1);
+    assert_eq!(count(&world, Operation::GenesysOfferSession), 2);
+}
+
+/// The answer was lost, and the customer said no before anybody looked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_who_has_declined_is_not_asked_again() {
+    let world = World::with(offers()).await;
+    let program = world.start("serve", &[]).await;
+    next(&world, Operation::GenesysOfferSession, What::LoseAnswer);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    let offered = world.until(|effects| effects.attached == 1).await;
+    let session = &offered.sessions[0].id;
+    assert!(world.simulator.end_cobrowse(&case.conversation, session));
+    ended(&program, &case, "done").await;
+    let effects = world.simulator.effects();
+    assert_eq!(effects.sessions.len(), 1);
+    let note = note_of(&effects, &case);
+    assert!(note.contains("declined or has ended since"), "{note}");
 }

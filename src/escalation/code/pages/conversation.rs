@@ -97,7 +97,7 @@ another could ask the customer twice, so a person has to look.",
     steps: &[
         "Open the conversation in Genesys (`escalator escalations show INCIDENT` has its id), or ask the agent: was the customer offered cobrowse?",
         "Yes: nothing to be done but to tell the on-call engineer.",
-        "No, and the customer is still there: replay. The agent may as well start cobrowse by hand.",
+        "No, and the customer is still there: the agent starts cobrowse by hand. A replay asks anew from an hour after that call on, when no offer of it can stand any more.",
         "It happens often: see what loses the answers: `worker.call_timeout`, the network, Genesys' status page.",
     ],
     ending: Ending::Final,

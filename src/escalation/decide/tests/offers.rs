@@ -98,6 +98,7 @@ fn one_that_cannot_be_read_is_told_of_as_running() {
     let nameless = Conversation {
         cobrowse: vec![LiveCobrowse {
             session: None,
+            joined: true,
             viewer: None,
         }],
         ..ready()
@@ -140,6 +141,7 @@ fn an_offer_that_is_not_shown_within_the_bound_is_told_of_as_not_joined_yet() {
             session: session(),
             started_at: at(10),
             seen_at: None,
+            ended: false,
         })
     );
     let (mut progress, mut cobrowse) = (asked(), made());
@@ -147,6 +149,7 @@ fn an_offer_that_is_not_shown_within_the_bound_is_told_of_as_not_joined_yet() {
         session: session(),
         started_at: at(10),
         seen_at: None,
+        ended: false,
     };
     update.apply(&mut progress, &mut cobrowse);
     assert!(matches!(
@@ -159,11 +162,74 @@ fn an_offer_that_is_not_shown_within_the_bound_is_told_of_as_not_joined_yet() {
     ));
 }
 
+fn after_the_call(now: i64, cobrowse: &Cobrowse, conversation: Conversation) -> Action {
+    with(&asked(), cobrowse, now, conversation, now)
+}
+
 #[test]
-fn an_offer_of_long_ago_that_nobody_saw_is_not_told_of() {
+fn an_offer_that_was_declined_before_anybody_looked_took_effect() {
+    let declined = Conversation {
+        ended: vec![session()],
+        ..ready()
+    };
     assert_eq!(
-        with(&known(), &made(), 4000, ready(), 4000),
-        Action::Update(Update::ForgetSession)
+        after_the_call(16, &in_doubt(10, None), declined.clone()),
+        Action::Update(Update::SessionFound {
+            session: session(),
+            at: at(16),
+        })
+    );
+    // One that had ended before the call says nothing about it.
+    let known = Cobrowse {
+        there_before: vec![session()],
+        ..in_doubt(10, None)
+    };
+    assert_eq!(
+        after_the_call(16, &known, declined.clone()),
+        Action::Update(Update::SessionAbsent(at(16)))
+    );
+    // And its note says that it was, at once.
+    assert_eq!(
+        after_the_call(11, &made(), declined),
+        Action::Update(Update::OfferOurs {
+            session: session(),
+            started_at: at(10),
+            seen_at: Some(at(11)),
+            ended: true,
+        })
+    );
+}
+
+#[test]
+fn the_offer_of_another_escalation_is_told_of_until_it_has_run_out() {
+    let told = Action::Update(Update::OfferOurs {
+        session: session(),
+        started_at: at(10),
+        seen_at: None,
+        ended: false,
+    });
+    let forgotten = Action::Update(Update::ForgetSession);
+    let other = |cobrowse: &Cobrowse, now| with(&known(), cobrowse, now, ready(), now);
+    assert_eq!(other(&made(), 3000), told);
+    assert_eq!(other(&made(), 4000), forgotten);
+    let short = Cobrowse {
+        offer_ends: Some(at(70)),
+        ..made()
+    };
+    assert_eq!(other(&short, 100), told);
+    assert_eq!(other(&short, 131), forgotten);
+    // Whoever asked for it tells of it, however late.
+    assert_eq!(after_the_call(4000, &made(), ready()), told);
+}
+
+#[test]
+fn an_offer_in_doubt_is_in_nobody_s_way_for_longer_than_it_can_stand() {
+    let in_doubt = in_doubt(10, Some(16));
+    let unknown = (Code::SessionOutcomeUnknown, Wait::Final);
+    assert_eq!(code(after_the_call(3600, &in_doubt, ready())), unknown);
+    assert_eq!(
+        after_the_call(3700, &in_doubt, ready()),
+        Action::Update(Update::SessionProvenAbsent)
     );
 }
 

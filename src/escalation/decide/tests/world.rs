@@ -66,6 +66,7 @@ impl World {
                 .iter()
                 .map(|id| LiveCobrowse {
                     session: Some(id.clone()),
+                    joined: true,
                     viewer: None,
                 })
                 .collect(),

@@ -114,6 +114,8 @@ fn a_session_that_customer_and_agent_both_show_is_one() {
         })
         .collect();
     assert_eq!(live, [(Some("s-1"), Some(link)), (Some("s-4"), None)]);
+    let ended: Vec<_> = conversation.ended.iter().map(SessionId::as_str).collect();
+    assert_eq!(ended, ["s-2", "s-3"]);
 }
 
 /// Under this contract.
@@ -168,4 +170,31 @@ fn of_100_000_conversations_none_is_a_panic_a_wrong_agent_or_a_wrong_session() {
         }
     });
     tally.assert_met(MET);
+}
+
+#[test]
+fn a_session_is_joined_once_either_side_is_connected() {
+    let joined = |entry: Value| {
+        let offered = json!({"cobrowseSessionId": "s-1", "state": "offering"});
+        let body = json!({"participants": [
+            {"cobrowsesessions": [offered]}, {"cobrowsesessions": [entry]},
+        ]});
+        read(body).cobrowse[0].joined
+    };
+    let s_1 = |state: &str| json!({"cobrowseSessionId": "s-1", "state": state});
+    assert!(!joined(s_1("offering")));
+    assert!(joined(s_1("connected")));
+    let mut since = s_1("a state of next year");
+    since["connectedTime"] = "2026-11-20T03:00:00Z".into();
+    assert!(joined(since));
+}
+
+#[test]
+fn whoever_only_looks_on_is_not_whom_the_customer_talks_to() {
+    let conversation = read(json!({"participants": [
+        agent("a-1", &json!({"monitoredParticipantId": null})),
+        agent("a-2", &json!({"monitoredParticipantId": "p-1"})),
+        agent("a-3", &json!({"coachedParticipantId": "p-1"})),
+    ]}));
+    assert_eq!(ids(&conversation), ["a-1"]);
 }
