@@ -17,7 +17,7 @@ use crate::support::program::Program;
 use crate::support::world::World;
 
 /// A run that takes longer has not ended.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at the queues, which announce nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(80);
 /// No answer comes sooner, so that there is a time in which a request is under way.
