@@ -31,6 +31,9 @@ pub struct Cobrowse {
     /// that was attached and never shown may still come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_at: Option<Timestamp>,
+    /// When a session that was attached, and that no read had shown live, was last found to be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_at: Option<Timestamp>,
     /// Sessions that may exist at Genesys although nobody knows their id, since the answer that would have named
     /// them was lost. Nobody can reach them; they are counted.
     #[serde(default)]

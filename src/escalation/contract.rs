@@ -55,6 +55,10 @@ pub struct Finding {
     /// `sessions` it always does.
     #[serde(default)]
     pub shows_sessions: bool,
+    /// A read has shown a session of ours that somebody had joined. Where that is known, one that is not shown has not been
+    /// joined, and an offer that nobody joined runs out.
+    #[serde(default)]
+    pub shows_joined: bool,
 }
 
 impl Finding {
@@ -65,6 +69,7 @@ impl Finding {
             contract,
             confirmed: false,
             shows_sessions: false,
+            shows_joined: false,
         }
     }
 
@@ -77,6 +82,7 @@ impl Finding {
                 contract: self.contract,
                 confirmed: self.confirmed || news.confirmed,
                 shows_sessions: self.shows_sessions || news.shows_sessions,
+                shows_joined: self.shows_joined || news.shows_joined,
             };
         }
         match news.confirmed && !self.confirmed {
@@ -94,11 +100,13 @@ mod tests {
         contract: Contract::Sessions,
         confirmed: false,
         shows_sessions: false,
+        shows_joined: false,
     };
     const WORKED: Finding = Finding {
         contract: Contract::Conversation,
         confirmed: true,
         shows_sessions: false,
+        shows_joined: false,
     };
 
     #[test]
@@ -121,6 +129,16 @@ mod tests {
         assert_eq!(WORKED.and(shown), both);
         assert_eq!(shown.and(WORKED), both);
         assert_eq!(both.and(Finding::read(Contract::Conversation)), both);
+        let joined = Finding {
+            shows_joined: true,
+            ..WORKED
+        };
+        let all = Finding {
+            shows_joined: true,
+            ..both
+        };
+        assert_eq!(both.and(joined), all);
+        assert_eq!(joined.and(both), all);
     }
 
     #[test]

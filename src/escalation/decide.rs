@@ -79,6 +79,8 @@ pub struct Situation<'a> {
     pub note_look: Option<&'a NoteLook>,
     /// This Genesys has shown a session of ours in some conversation: that a conversation shows none proves something.
     pub shows_sessions: bool,
+    /// It has shown one that somebody had joined: one that is not shown is only an offer.
+    pub shows_joined: bool,
 }
 
 /// The next thing to do.

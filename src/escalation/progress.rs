@@ -212,6 +212,13 @@ impl<T> Write<T> {
         matches!(self, Self::Intended(_))
     }
 
+    /// The call of an intent was over at this time.
+    pub fn ends_at(&mut self, now: Timestamp) {
+        if let Self::Intended(intent) = self {
+            intent.deadline = now;
+        }
+    }
+
     /// Whether something was sent, or may have been.
     #[must_use]
     pub fn asked(&self) -> bool {

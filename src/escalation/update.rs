@@ -40,8 +40,13 @@ pub enum Update {
     SessionAbsent(Timestamp),
     /// Two looks a settle time apart did not find one, at a Genesys that shows them: the call never took effect.
     SessionProvenAbsent,
+    /// Whether the call offered a session cannot be found out, and whatever it offered is over by now: it may be repeated.
+    SessionRunOut,
     /// The ledger's session is not in the conversation any more: it ended, and is not what this escalation offers.
-    ForgetSession,
+    ForgetSession {
+        /// When that became known, where no read has shown it live: it was shown as one that has ended, or is too old.
+        over_at: Option<Timestamp>,
+    },
     /// The ledger's session was never attached and is too old to be: nobody can reach it, and a new one is asked for.
     ForgetUnattached,
     /// The conversation shows the session: the call that attached it took effect, whatever became of its answer.
@@ -96,7 +101,7 @@ impl Update {
             }
             Self::SessionAbsent(at) => mark_absent(&mut cobrowse.session, at),
             Self::SessionProvenAbsent => cobrowse.session = Write::Open,
-            Self::SessionMayRepeat => {
+            Self::SessionMayRepeat | Self::SessionRunOut => {
                 cobrowse.session = Write::Open;
                 cobrowse.possible_orphans += 1;
             }
@@ -104,7 +109,8 @@ impl Update {
                 cobrowse.session = Write::Open;
                 cobrowse.possible_orphans += 1;
             }
-            Self::ForgetSession => {
+            Self::ForgetSession { over_at } => {
+                cobrowse.over_at = over_at.or(cobrowse.over_at);
                 cobrowse.session = Write::Open;
                 cobrowse.media = Write::Open;
                 cobrowse.seen_at = None;

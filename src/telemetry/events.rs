@@ -15,6 +15,8 @@ pub enum Settled {
     Repeated,
     /// There may be one that nobody can reach: the write may be repeated, and that one is counted.
     Orphaned,
+    /// There may have been one, which is over by now: the write may be repeated, and that one is counted.
+    RunOut,
 }
 
 impl Settled {
@@ -26,7 +28,7 @@ impl Settled {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Adopted => "adopted",
-            Self::Repeated | Self::Orphaned => "repeated",
+            Self::Repeated | Self::Orphaned | Self::RunOut => "repeated",
         }
     }
 }
@@ -268,7 +270,7 @@ impl Telemetry {
         self.unknown_outcomes
             .with_label_values(&[step_name, settled_name])
             .inc();
-        if settled == Settled::Orphaned {
+        if matches!(settled, Settled::Orphaned | Settled::RunOut) {
             self.possible_orphans.inc();
         }
         tracing::warn!(
@@ -298,7 +300,8 @@ impl Telemetry {
             account,
             contract = finding.contract.as_str(),
             confirmed = finding.confirmed,
-            shows_sessions = finding.shows_sessions
+            shows_sessions = finding.shows_sessions,
+            shows_joined = finding.shows_joined
         );
     }
 

@@ -104,8 +104,12 @@ pub(super) struct Attempt<'a> {
     sent: bool,
     /// A vendor's answer is in the records here and not in the ledger yet.
     pub(super) unrecorded: bool,
-    /// The intent to create a session is in the ledger, and its call was not sent; with what `asked_at` was before.
-    pub(super) unsent: Option<Option<Timestamp>>,
+    /// The intent to create a session is in the ledger, and its call was not sent.
+    pub(super) unsent: bool,
+    /// Perhaps: the claim that carried it was not answered.
+    pub(super) perhaps_intended: bool,
+    /// What [`Progress::asked_at`] was before the intent at hand.
+    asked_before: Option<Timestamp>,
     pub(super) resolved_at: Option<Timestamp>,
     accepted_at: Timestamp,
     pub(super) occurred_at: Timestamp,
@@ -151,7 +155,9 @@ impl<'a> Attempt<'a> {
             link: LinkChange::Keep,
             created: None,
             unrecorded: false,
-            unsent: None,
+            unsent: false,
+            perhaps_intended: false,
+            asked_before: None,
             resolved_at: granted.resolved_at,
             accepted_at: granted.accepted_at,
             occurred_at: granted.occurred_at,
@@ -244,7 +250,7 @@ impl<'a> Attempt<'a> {
                 let _ = self.release().await;
                 return self.in_other_hands(CLAIM_LOST);
             }
-            let (step, result) = match self.decide() {
+            let (step, held_up, result) = match self.decide() {
                 Action::Finish(end) => return self.finish(end).await,
                 Action::Update(update) => {
                     self.update(update);
@@ -254,6 +260,7 @@ impl<'a> Attempt<'a> {
                     let step = call.step();
                     self.story.step = Some(step.as_str());
                     self.step_began = Instant::now();
+                    // Its success shows so much, and its failure no more than the opposite.
                     let settles = call.settles();
                     let looks = call.looks();
                     let mut result = upstream::listening(self.call(call)).await;
@@ -265,15 +272,16 @@ impl<'a> Attempt<'a> {
                         self.went_on(settles);
                         continue;
                     }
-                    (step, result)
+                    (step, settles.unwrap_or(step), result)
                 }
                 Action::WaitUntil { step, until } => {
-                    (step, Err(Stopped::Setback(ending::wait_until(step, until))))
+                    let wait = ending::wait_until(step, until);
+                    (step, step, Err(Stopped::Setback(wait)))
                 }
-                Action::Stop(step, setback) => (step, Err(Stopped::Setback(setback))),
+                Action::Stop(step, setback) => (step, step, Err(Stopped::Setback(setback))),
             };
             if let Err(stopped) = result
-                && let Some(ended) = self.stopped(step, stopped, stop).await
+                && let Some(ended) = self.stopped(step, held_up, stopped, stop).await
             {
                 return ended;
             }
@@ -316,6 +324,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn decide(&self) -> Action {
+        let found = self.runner.genesys.finding();
         decide(
             &self.progress,
             &Situation {
@@ -326,14 +335,11 @@ impl<'a> Attempt<'a> {
                 resolved_at: self.resolved_at,
                 token: self.token,
                 claimed: self.conversation.as_ref().map(|(_, cobrowse)| cobrowse),
-                unsent: self.unsent.is_some(),
+                unsent: self.unsent,
                 survey: self.survey.as_ref(),
                 note_look: self.note_look.as_ref(),
-                shows_sessions: self
-                    .runner
-                    .genesys
-                    .finding()
-                    .is_some_and(|known| known.shows_sessions),
+                shows_sessions: found.is_some_and(|known| known.shows_sessions),
+                shows_joined: found.is_some_and(|known| known.shows_joined),
             },
         )
     }
@@ -357,6 +363,7 @@ impl<'a> Attempt<'a> {
         let settled = match &update {
             Update::SessionMayRepeat => Some((Step::Session, Settled::Orphaned)),
             Update::SessionProvenAbsent => Some((Step::Session, Settled::Repeated)),
+            Update::SessionRunOut => Some((Step::Session, Settled::RunOut)),
             Update::SessionFound { .. } => Some((Step::Session, Settled::Adopted)),
             Update::MediaMayRepeat => Some((Step::Media, Settled::Repeated)),
             Update::NoteMayRepeat => Some((Step::Note, Settled::Repeated)),
@@ -366,7 +373,7 @@ impl<'a> Attempt<'a> {
             | Update::Agent(_)
             | Update::OfferRunning
             | Update::OfferOurs { .. }
-            | Update::ForgetSession
+            | Update::ForgetSession { .. }
             | Update::ForgetUnattached
             | Update::SessionAbsent(_)
             | Update::MediaAbsent(_)
@@ -375,7 +382,7 @@ impl<'a> Attempt<'a> {
         if let Some((step, how)) = settled {
             let kind = match how {
                 Settled::Adopted => EntryKind::Adopted,
-                Settled::Repeated | Settled::Orphaned => EntryKind::Repeatable,
+                Settled::Repeated | Settled::Orphaned | Settled::RunOut => EntryKind::Repeatable,
             };
             self.note(kind, Some(step), settled_in_words(how));
             self.runner
@@ -392,7 +399,8 @@ impl<'a> Attempt<'a> {
         let forgets = match &update {
             Update::SessionMayRepeat
             | Update::SessionProvenAbsent
-            | Update::ForgetSession
+            | Update::SessionRunOut
+            | Update::ForgetSession { .. }
             | Update::ForgetUnattached => true,
             Update::SessionFound { .. }
             | Update::Waiting(_)
@@ -452,6 +460,9 @@ fn settled_in_words(how: Settled) -> &'static str {
         Settled::Adopted => "the earlier call took effect; it counts",
         Settled::Orphaned => {
             "whether the earlier call created a session cannot be found out; nobody can reach that one, so it is asked for again"
+        }
+        Settled::RunOut => {
+            "whether the earlier call offered a session cannot be found out; one that was offered then is over by now, so it is asked for again"
         }
         Settled::Repeated => "the earlier call had no effect; it may be repeated",
     }

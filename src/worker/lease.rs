@@ -63,15 +63,15 @@ impl Lease {
         &self.shared.lost
     }
 
-    /// Sees to it that the claim holds for at least this long, so that a call that starts now ends within it.
+    /// For how long the claim holds still.
+    pub(super) fn left(&self) -> Duration {
+        let until = self.shared.lock().until;
+        until.saturating_duration_since(Instant::now())
+    }
+
+    /// Renews a claim that does not hold for this long.
     pub(super) async fn outlasts(&self, span: Duration) -> Result<(), Error> {
-        if self
-            .shared
-            .lock()
-            .until
-            .saturating_duration_since(Instant::now())
-            > span
-        {
+        if self.left() > span {
             return Ok(());
         }
         self.shared.renew().await

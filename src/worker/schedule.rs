@@ -48,7 +48,8 @@ impl Schedule {
     }
 
     /// What follows after a setback, when this many attempts had been spent before. Also says how many are spent
-    /// now. `in_a_row` counts the setbacks since the last success, so that free ones slow down too.
+    /// now. `in_a_row` counts the setbacks since the last success, so that free ones slow down too; what was free does not slow
+    /// down what costs an attempt.
     pub(super) fn next(&self, wait: Wait, attempts: u32, in_a_row: u32) -> (Next, u32) {
         let delayed = |delay: Duration| {
             if delay <= IN_HAND {
@@ -76,7 +77,7 @@ impl Schedule {
                     return (Next::GiveUp { exhausted: true }, spent);
                 }
                 let curve = match cost {
-                    Cost::Attempt => self.curve.delay(spent.max(in_a_row)),
+                    Cost::Attempt => self.curve.delay(spent),
                     Cost::Free => self.curve.delay(in_a_row).min(FREE_CAP),
                 };
                 // The vendor's word is a floor, and jitter only adds: nothing ever comes back too early.
@@ -138,6 +139,13 @@ mod tests {
         let (next, spent) = schedule.next(FREE, 2, 6);
         assert!(delay(next) >= Duration::from_secs(10));
         assert_eq!(spent, 2);
+    }
+
+    #[test]
+    fn what_was_free_does_not_slow_down_what_costs_an_attempt() {
+        let (next, spent) = Schedule::new(12).next(FAILED, 0, 9);
+        assert!(delay(next) < Duration::from_secs(2), "{next:?}");
+        assert_eq!(spent, 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod credentials;
 mod ending;
 mod faults;
 mod generations;
+mod losing;
 mod patience;
 mod postgres;
 mod refusals;

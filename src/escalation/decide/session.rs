@@ -22,9 +22,12 @@ const OFFER_SHOWN: Duration = Duration::from_secs(5);
 /// How far our clock and Genesys' may be apart.
 const OFFER_MARGIN: Duration = Duration::from_secs(60);
 
-/// A session that nobody attached is worth attaching for so long, and an offer that was never seen worth telling of.
-/// Sessions end after some hours at the latest, offers sooner.
+/// A session that nobody attached is worth attaching for so long, and an offer that nobody joined worth telling of.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
+
+/// For so long, people who browse together may still do so. How long a session can last, Genesys does not say; longer than
+/// a shift it does not.
+const LONGEST_SESSION: Duration = Duration::from_secs(8 * 3600);
 
 /// Nothing was written yet: is this a conversation to write to?
 pub(super) fn decide_session(
@@ -127,9 +130,9 @@ pub(super) fn decide_offered(
         Absence::Look => Action::Call(Call::ReadConversation(Step::Session)),
         Absence::Once(at) => Action::Update(Update::SessionAbsent(at)),
         Absence::Proven if situation.shows_sessions => Action::Update(Update::SessionProvenAbsent),
-        // An offer that nobody can still accept. Whoever asks for one about this conversation today is not to die of it.
-        Absence::Proven if situation.now >= after(intent.deadline, FORGOTTEN) => {
-            Action::Update(Update::SessionProvenAbsent)
+        // Whatever the call made is over. Whoever asks for a session in this conversation later is not to die of it.
+        Absence::Proven if situation.now >= over_by(intent.deadline, None, situation) => {
+            Action::Update(Update::SessionRunOut)
         }
         Absence::Proven if survey.conversation.over => Action::Stop(
             Step::Session,
@@ -236,16 +239,19 @@ pub(super) fn decide_proof(
     // Asked for by this escalation, and not by another one of the conversation.
     let is_own = progress.asked_at.is_some_and(|asked| asked <= started_at);
     if survey.conversation.ended.contains(session) && (is_own || cobrowse.seen_at.is_none()) {
-        return match cobrowse.contract {
-            // Somebody else's, and it is gone.
-            Contract::Conversation if !is_own => Action::Update(Update::ForgetSession),
-            Contract::Conversation | Contract::Sessions => Action::Update(Update::OfferOurs {
+        return Action::Update(if is_own {
+            Update::OfferOurs {
                 session: session.clone(),
                 started_at,
                 seen_at: Some(survey.read_at),
                 ended: true,
-            }),
-        };
+            }
+        } else {
+            // Another escalation's, and it is gone.
+            Update::ForgetSession {
+                over_at: Some(survey.read_at),
+            }
+        });
     }
     let bound = after(
         attached_at,
@@ -271,11 +277,20 @@ pub(super) fn decide_proof(
         // The bound has passed since the last look: one more look, so that a late proof counts.
         return Action::Call(Call::ReadConversation(Step::Verify));
     }
-    if cobrowse.seen_at.is_some() {
-        // Seen, and not by this escalation, or it would have its offer: somebody else's session, and it is gone. This one
+    if let Some(seen_at) = cobrowse.seen_at {
+        // Seen by somebody, and gone now. Whose it was is what counts: its own escalation has had its session; another one
         // gets its own. One that was attached and never shown is another matter; a second one beside it would be an offer
         // twice.
-        return Action::Update(Update::ForgetSession);
+        return Action::Update(if is_own {
+            Update::OfferOurs {
+                session: session.clone(),
+                started_at,
+                seen_at: Some(seen_at),
+                ended: true,
+            }
+        } else {
+            Update::ForgetSession { over_at: None }
+        });
     }
     if survey.conversation.over {
         return Action::Stop(
@@ -287,6 +302,14 @@ pub(super) fn decide_proof(
         );
     }
     match cobrowse.contract {
+        // Another escalation's, and whatever it was is over.
+        Contract::Sessions | Contract::Conversation
+            if !is_own && situation.now >= over_by(started_at, Some(cobrowse), situation) =>
+        {
+            Action::Update(Update::ForgetSession {
+                over_at: Some(situation.now),
+            })
+        }
         Contract::Sessions => Action::Stop(
             Step::Verify,
             Setback::last(
@@ -294,10 +317,6 @@ pub(super) fn decide_proof(
                 "the session was attached, but the conversation never showed it",
             ),
         ),
-        // Another escalation's offer, which nobody can still accept.
-        Contract::Conversation if !is_own && has_run_out(cobrowse, started_at, situation) => {
-            Action::Update(Update::ForgetSession)
-        }
         // It was offered, and Genesys has said so. Whether a session that nobody has joined yet is shown at all, Genesys
         // does not say.
         Contract::Conversation => match agent {
@@ -312,11 +331,25 @@ pub(super) fn decide_proof(
     }
 }
 
-/// Whether an offer has certainly run out: by its own end, whose clock is Genesys', or with time.
-fn has_run_out(cobrowse: &Cobrowse, started_at: Timestamp, situation: &Situation<'_>) -> bool {
-    let end = match cobrowse.offer_ends {
+/// By when a session that no read shows is certainly over.
+///
+/// Where joined sessions are shown, nobody has joined it, and an offer that nobody joined ends: by its own end, whose clock
+/// is Genesys', or with time. Elsewhere people may be in it.
+fn over_by(
+    started_at: Timestamp,
+    known: Option<&Cobrowse>,
+    situation: &Situation<'_>,
+) -> Timestamp {
+    if !situation.shows_joined && !situation.shows_sessions {
+        let contract = known.map_or(Contract::Conversation, |cobrowse| cobrowse.contract);
+        return match contract {
+            // A session that was attached is shown, or it is none.
+            Contract::Sessions => after(started_at, FORGOTTEN),
+            Contract::Conversation => after(started_at, LONGEST_SESSION),
+        };
+    }
+    match known.and_then(|cobrowse| cobrowse.offer_ends) {
         Some(ends) => after(ends, OFFER_MARGIN),
         None => after(started_at, FORGOTTEN),
-    };
-    situation.now >= end
+    }
 }

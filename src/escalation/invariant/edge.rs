@@ -8,13 +8,14 @@
 //!   Open ───────────────────────────▶ Intended ───────────────────────────▶ Done
 //!    ▲  certainly no effect, or absent  │    ▲│ given up earlier; a first look;      │
 //!    └──────────────────────────────────┘    └┘ proven absent and intended again     │
-//!    ▲          of a conversation only: seen once, gone now, so it has ended         │
+//!    ▲     of a conversation only: seen once and gone now, or found to be over        │
 //!    └───────────────────────────────────────────────────────────────────────────────┘
 //! ```
 
+use jiff::Timestamp;
+
 use super::{Invariant, Verdict, must};
 use crate::escalation::cobrowse::Cobrowse;
-use crate::escalation::contract::Contract;
 use crate::escalation::progress::{End, Intent, Progress, Write};
 
 fn legal(holds: bool, detail: &'static str) -> Verdict {
@@ -82,8 +83,8 @@ pub fn cobrowse(before: &Cobrowse, after: &Cobrowse) -> Verdict {
             before.seen_at.is_some()
                 // Attached by nobody, as far as anybody knows; or in doubt, and the looks that settled it are not on record.
                 || before.media.done().is_none()
-                // An offer has an end, whether or not anybody saw it.
-                || before.contract == Contract::Conversation,
+                // Never seen live, and found to be over since it was attached.
+                || (after.over_at > before.over_at && after.over_at >= done_at(&before.media)),
             "a session was forgotten that may still appear",
         )?;
         return legal(
@@ -156,6 +157,13 @@ fn intent(before: &Intent, after: &Intent) -> Verdict {
                 "a look counts that began before the call was over",
             )
         }
+    }
+}
+
+fn done_at<T>(write: &Write<T>) -> Option<Timestamp> {
+    match write {
+        Write::Done { at, .. } => Some(*at),
+        Write::Open | Write::Intended(_) => None,
     }
 }
 

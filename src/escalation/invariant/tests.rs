@@ -40,6 +40,7 @@ fn attached(seen: bool) -> Cobrowse {
         session: done(1, session("s-1")),
         media: done(2, ()),
         seen_at: seen.then(|| at(3)),
+        over_at: None,
         possible_orphans: 0,
     }
 }
@@ -204,6 +205,17 @@ fn a_session_is_forgotten_only_after_it_was_seen() {
         assert_eq!(edge::cobrowse(&attached(true), after), Ok(()));
         assert!(edge::cobrowse(&attached(false), after).is_err());
     }
+    let over = |at| Cobrowse {
+        over_at: Some(at),
+        ..Cobrowse::default()
+    };
+    assert_eq!(edge::cobrowse(&attached(false), &over(at(2))), Ok(()));
+    assert!(edge::cobrowse(&attached(false), &over(at(1))).is_err());
+    let over_before = Cobrowse {
+        over_at: Some(at(2)),
+        ..attached(false)
+    };
+    assert!(edge::cobrowse(&over_before, &over(at(2))).is_err());
     let half = Cobrowse {
         session: Write::Open,
         ..attached(true)

@@ -1,11 +1,14 @@
 //! One call to Genesys, with everything that belongs to it: gate, token, deadline, errors. Alike in both contracts.
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
 
 use super::super::call::{CALL_SLACK, CallError, Operation};
 use super::super::http::Reply;
+use super::token::Token;
 use super::{Genesys, errors};
 
 /// Within one deadline: an intent names that deadline, and nothing may be sent after it.
@@ -17,56 +20,82 @@ pub(super) async fn call(
     body: Option<&Value>,
 ) -> Result<Reply, CallError> {
     genesys.gate.pass()?;
-    // A little more than one request gets, so that its own end is told as that.
-    let within = genesys.http.call_timeout() + CALL_SLACK;
-    let whole = Box::pin(with_token(genesys, operation, method, url, body));
-    tokio::time::timeout(within, whole)
+    let request = Request {
+        operation,
+        method,
+        url,
+        body,
+        // A little more than one request gets, so that its own end is told as that.
+        within: genesys.http.call_timeout() + CALL_SLACK,
+        began: Instant::now(),
+    };
+    Box::pin(request.with_token(genesys))
         .await
-        .unwrap_or_else(|_| Err(CallError::unknown(format!("not done within {within:?}"))))
         .map_err(|error| genesys.gate.heed(error))
 }
 
-/// Sends with a token, and once more with a new one after a 401: the token may have been revoked. A 401 is a refusal
-/// before any effect, so that this is safe for writes too.
-async fn with_token(
-    genesys: &Genesys,
+struct Request<'a> {
     operation: Operation,
     method: Method,
     url: Url,
-    body: Option<&Value>,
-) -> Result<Reply, CallError> {
-    let token = genesys.tokens.get().await.map_err(before_sending)?;
-    let request = |token: &str| -> RequestBuilder {
+    body: Option<&'a Value>,
+    within: Duration,
+    began: Instant,
+}
+
+impl Request<'_> {
+    /// Sends with a token, and once more with a new one after a 401: the token may have been revoked. A 401 is a refusal
+    /// before any effect, so that this is safe for writes too.
+    async fn with_token(&self, genesys: &Genesys) -> Result<Reply, CallError> {
+        let token = self.fetched(genesys.tokens.get()).await?;
+        let mut reply = self.sent(genesys, &token).await?;
+        if reply.status == StatusCode::UNAUTHORIZED {
+            let token = self.fetched(genesys.tokens.renewed(&token)).await?;
+            reply = self.sent(genesys, &token).await?;
+        }
+        if reply.status.is_success() {
+            Ok(reply)
+        } else {
+            Err(errors::failure(self.operation, &reply))
+        }
+    }
+
+    /// Whatever is late here, nothing of the call itself was sent, or it was refused.
+    async fn fetched(
+        &self,
+        token: impl Future<Output = Result<Token, CallError>>,
+    ) -> Result<Token, CallError> {
+        let late = || {
+            let within = self.within;
+            Err(CallError::NotSent(format!("no token within {within:?}")))
+        };
+        let fetched = tokio::time::timeout_at(self.ends_at(), token).await;
+        fetched.unwrap_or_else(|_| late()).map_err(before_sending)
+    }
+
+    async fn sent(&self, genesys: &Genesys, token: &Token) -> Result<Reply, CallError> {
         let request = genesys
             .http
             .client()
-            .request(method.clone(), url.clone())
-            .bearer_auth(token)
+            .request(self.method.clone(), self.url.clone())
+            .bearer_auth(token.secret())
             .header("accept", "application/json");
-        match body {
+        let request = match self.body {
             Some(body) => request.json(body),
             None => request,
-        }
-    };
-    let mut reply = genesys
-        .http
-        .send(operation, request(token.secret()), errors::CORRELATION)
-        .await?;
-    if reply.status == StatusCode::UNAUTHORIZED {
-        let token = genesys
-            .tokens
-            .renewed(&token)
-            .await
-            .map_err(before_sending)?;
-        reply = genesys
-            .http
-            .send(operation, request(token.secret()), errors::CORRELATION)
-            .await?;
+        };
+        let http = &genesys.http;
+        let sent = http.send(self.operation, request, errors::CORRELATION);
+        let late = || {
+            let within = self.within;
+            Err(CallError::unknown(format!("not done within {within:?}")))
+        };
+        let sent = tokio::time::timeout_at(self.ends_at(), sent).await;
+        sent.unwrap_or_else(|_| late())
     }
-    if reply.status.is_success() {
-        Ok(reply)
-    } else {
-        Err(errors::failure(operation, &reply))
+
+    fn ends_at(&self) -> Instant {
+        self.began + self.within
     }
 }
 
@@ -79,5 +108,62 @@ fn before_sending(error: CallError) -> CallError {
         | CallError::SetUp { .. }
         | CallError::Refused { .. }
         | CallError::Conflict(_) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::{GenesysConfig, Speaks};
+    use super::*;
+    use crate::escalation::{Contract, ConversationId};
+    use crate::simulator::{self, CobrowseApi, ConversationSpec, Fault, Simulator, What, Which};
+    use crate::telemetry::Telemetry;
+    use crate::upstream::{Http, HttpConfig};
+    use std::sync::Arc;
+
+    /// The token was revoked, and the login host hangs: the call was refused, and nobody need find out what became of it.
+    #[tokio::test]
+    async fn a_call_whose_second_token_never_comes_was_not_sent() {
+        let simulator = Simulator::start(simulator::Config {
+            cobrowse_api: CobrowseApi::Conversation,
+            ..simulator::Config::default()
+        });
+        let simulator = simulator.await.unwrap();
+        let conversation = simulator.open_conversation(ConversationSpec::with_agent("agent-1"));
+        let conversation = ConversationId::parse(&conversation).unwrap();
+        let span = Duration::from_millis(500);
+        let http = HttpConfig {
+            call_timeout: span,
+            connect_timeout: span,
+        };
+        let config = simulator.config();
+        let config = GenesysConfig {
+            api_url: simulator.genesys_url().parse().unwrap(),
+            login_url: simulator.genesys_url().parse().unwrap(),
+            speaks: Speaks::Set(Contract::Conversation),
+            keeps_codes: false,
+            client_id: config.client_id.clone(),
+            client_secret: config.client_secret.clone().into(),
+        };
+        let telemetry = Arc::new(Telemetry::new().unwrap());
+        let genesys = Genesys::new(Http::new(http, telemetry).unwrap(), config);
+        genesys.ensure_token().await.unwrap();
+        for (operation, what) in [
+            (
+                simulator::Operation::GenesysOfferSession,
+                What::status(StatusCode::UNAUTHORIZED.as_u16()),
+            ),
+            (simulator::Operation::GenesysToken, What::Hang),
+        ] {
+            simulator.script(Fault {
+                operation,
+                which: Which::All,
+                what,
+            });
+        }
+        let error = genesys.offer_session(&conversation).await.unwrap_err();
+        assert!(!error.may_have_taken_effect(), "{error:?}");
     }
 }

@@ -43,12 +43,13 @@ impl Attempt<'_> {
         let _ = self.learn(news).await;
     }
 
-    /// A read has shown a session of ours: the contract works. One that nobody has joined yet shows more: that offers are
-    /// shown here, so that not to be shown means something.
+    /// A read has shown a session of ours: the contract works. What is shown here means something where it is not shown: the
+    /// joined ones, or even those that nobody has joined yet.
     pub(in crate::worker) async fn shown(&self, contract: Contract, joined: bool) {
         let news = Finding {
             confirmed: true,
             shows_sessions: contract == Contract::Conversation && !joined,
+            shows_joined: contract == Contract::Conversation && joined,
             ..Finding::read(contract)
         };
         let _ = self.learn(news).await;

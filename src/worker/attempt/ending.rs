@@ -50,10 +50,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// What to do about a step that did not come to its end; `None`: go on.
+    /// What to do about a step that did not come to its end; `None`: go on. `held_up`: the step whose success would show that
+    /// this is over.
     pub(super) async fn stopped(
         &mut self,
         step: Step,
+        held_up: Step,
         stopped: Stopped,
         stop: &CancellationToken,
     ) -> Option<Ended> {
@@ -81,7 +83,7 @@ impl Attempt<'_> {
         let cost = match setback.wait {
             Wait::Backoff { cost, .. } => {
                 self.progress.setbacks += 1;
-                self.progress.held_up_at = Some(step);
+                self.progress.held_up_at = Some(held_up);
                 Some(cost)
             }
             Wait::Final | Wait::After(_) | Wait::Between(..) => None,
@@ -238,6 +240,7 @@ impl Attempt<'_> {
     /// One more try to write down what is known and to give the claim back: a lease left behind would keep the next one
     /// waiting, and counts as a worker that ended.
     pub(super) async fn ledger_away(&mut self, error: &Error, at_least: Duration) -> Ended {
+        self.find_unsent().await;
         let _ = self.release().await;
         self.story.outcome = "later";
         self.story.code = Some(Code::LedgerUnavailable);

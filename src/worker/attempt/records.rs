@@ -1,31 +1,82 @@
 //! What an attempt makes durable, and when.
 
 use jiff::Timestamp;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Attempt, Stopped};
 use crate::escalation::invariant::{self, Verdict};
 use crate::escalation::{
-    Cobrowse, Code, Contract, Cost, End, EntryKind, Intent, SessionId, Setback, Step, Wait, Write,
+    Cobrowse, Code, Contract, End, EntryKind, Intent, SessionId, Setback, Step, Wait, Write,
     in_doubt_since,
 };
 use crate::ledger::{
-    CobrowseRecord, Error, HeldConversation, IntendSession, LinkChange, Record, Then,
+    CobrowseRecord, ConversationClaim, ConversationRequest, Error, HeldConversation, IntendSession,
+    LinkChange, Record, Then,
 };
 use crate::upstream::{CALL_SLACK, CallError};
 
 /// For recording an intent; and so much is kept free at the end of a lease.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
+/// So often an intent is recorded in a row until its call may be sent.
+const RECORDINGS: u32 = 3;
+/// Then a slow ledger is left alone for a time between these two.
+const LEDGER_SLOW: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
 /// What the history tells of an intent to create a session.
 pub(in crate::worker) const CREATES: &str = "asks for a session";
 
 /// Records. Every one carries all that is not recorded yet.
 impl Attempt<'_> {
-    /// An intent for a call that starts once it is recorded. Not recorded yet.
-    pub(in crate::worker) fn intent(&self) -> Intent {
+    /// Makes the intent of a write durable. Only after this may it be sent; and the claim outlasts that call.
+    ///
+    /// When it took so long that the call could end after the deadline that the intent names, or after the claim (a slow
+    /// ledger, a process that was stopped for a while), it is recorded anew with more time: whoever reads an intent relies
+    /// on it. An intent whose call is not sent is taken back, whatever became of recording it: it names this claim, and
+    /// whoever comes after it shuts this attempt out.
+    ///
+    /// `false`: the incident was resolved before anything was asked for. Decide again.
+    pub(in crate::worker) async fn intend(
+        &mut self,
+        step: Step,
+        what: &str,
+    ) -> Result<bool, Stopped> {
+        self.asked_before = self.progress.asked_at;
+        let mut allowance = self.margin();
+        for recording in 0..RECORDINGS {
+            self.outlast_a_call().await?;
+            let (began, intent) = (Instant::now(), self.intent(allowance));
+            let deadline = intent.deadline;
+            self.put(step, intent);
+            if recording == 0 {
+                self.note(EntryKind::Intended, Some(step), what);
+            }
+            if let Err(stopped) = self.record_result().await {
+                self.take_back(step);
+                return Err(stopped);
+            }
+            if self.was_resolved_unasked() {
+                self.take_back(step);
+                let what = "not sent: the incident was resolved meanwhile";
+                self.note(EntryKind::Setback, Some(step), what);
+                return Ok(false);
+            }
+            if self.may_send(deadline) {
+                return Ok(true);
+            }
+            self.take_back(step);
+            allowance = allowance.max(began.elapsed() * 2);
+        }
+        Err(Stopped::Setback(Setback::parked(
+            Code::LedgerUnavailable,
+            "the ledger takes too long to record an intent; nothing was sent",
+            Wait::Between(LEDGER_SLOW.0, LEDGER_SLOW.1),
+        )))
+    }
+
+    /// An intent for a call that starts once it is recorded, which may take so long.
+    fn intent(&self, allowance: Duration) -> Intent {
         let deadline = Timestamp::now()
-            .checked_add(self.runner.config.call_timeout + self.margin())
+            .checked_add(self.runner.config.call_timeout + allowance)
             .unwrap_or(Timestamp::MAX);
         Intent {
             epoch: self.held.epoch,
@@ -34,17 +85,42 @@ impl Attempt<'_> {
         }
     }
 
-    /// Makes an intent durable. Only after this may its call be made; and the claim outlasts that call.
-    ///
-    /// When it took so long that the call could end after the deadline that the intent names (a slow ledger, a process
-    /// that was stopped for a while), it is not made: whoever reads that intent relies on it.
-    pub(in crate::worker) async fn record_intent(
-        &mut self,
-        deadline: Timestamp,
-    ) -> Result<(), Stopped> {
-        self.outlast_a_call().await?;
-        self.record_result().await?;
-        self.in_time_for(deadline)
+    fn put(&mut self, step: Step, intent: Intent) {
+        if step == Step::Note {
+            self.progress.note = Write::Intended(intent);
+            return;
+        }
+        self.progress.asked_at.get_or_insert(Timestamp::now());
+        let (contract, there_before) = (self.contract(), self.there_before());
+        let Some((_, cobrowse)) = &mut self.conversation else {
+            return;
+        };
+        if step == Step::Media {
+            // A session of an earlier attempt, or of another escalation that crashed: attaching it is asking for it.
+            cobrowse.media = Write::Intended(intent);
+        } else {
+            cobrowse.session = Write::Intended(intent);
+            cobrowse.contract = contract;
+            cobrowse.there_before = there_before;
+        }
+    }
+
+    /// There is no call, and none of it remains in the records: it was never sent, or was refused.
+    fn take_back(&mut self, step: Step) {
+        self.progress.asked_at = self.asked_before;
+        self.history.retain(|line| line.kind != EntryKind::Intended);
+        let cobrowse = self.conversation.as_mut().map(|(_, cobrowse)| cobrowse);
+        match (step, cobrowse) {
+            (Step::Note, _) => self.progress.note = Write::Open,
+            (Step::Media, Some(cobrowse)) => cobrowse.media = Write::Open,
+            (_, Some(cobrowse)) => cobrowse.session = Write::Open,
+            (_, None) => {}
+        }
+    }
+
+    fn was_resolved_unasked(&self) -> bool {
+        let resolved = self.resolved_at.is_some_and(|at| at >= self.occurred_at);
+        resolved && self.asked_before.is_none()
     }
 
     /// Sees to it that the claim outlasts a call that starts soon.
@@ -53,21 +129,27 @@ impl Attempt<'_> {
         Ok(self.lease.outlasts(call).await?)
     }
 
-    /// Whether a call that starts now will have ended by the deadline that its intent names.
-    pub(in crate::worker) fn in_time_for(&self, deadline: Timestamp) -> Result<(), Stopped> {
+    /// Whether a call that starts now will have ended by the deadline that its intent names, and within the claim.
+    fn may_send(&self, deadline: Timestamp) -> bool {
         let call = self.runner.config.call_timeout + CALL_SLACK;
         let ends_by = Timestamp::now().checked_add(call);
-        if ends_by.is_ok_and(|ends_by| ends_by <= deadline) {
-            return Ok(());
+        ends_by.is_ok_and(|ends_by| ends_by <= deadline) && self.lease.left() >= call
+    }
+
+    /// The intent that was recorded with the claim on the conversation: may its call be sent now? One that may not be is none.
+    pub(in crate::worker) fn takes_up_intent(&mut self) -> bool {
+        if !self.unsent {
+            return false;
         }
-        Err(Stopped::Setback(Setback::parked(
-            Code::LedgerUnavailable,
-            "the ledger took too long to record the intent; nothing was sent",
-            Wait::Backoff {
-                at_least: None,
-                cost: Cost::Free,
-            },
-        )))
+        let cobrowse = self.conversation.as_ref().map(|(_, cobrowse)| cobrowse);
+        if let Some(Write::Intended(intent)) = cobrowse.map(|cobrowse| &cobrowse.session)
+            && self.may_send(intent.deadline)
+        {
+            self.unsent = false;
+            return true;
+        }
+        self.take_back_unsent();
+        false
     }
 
     /// How long recording an intent may take.
@@ -80,20 +162,23 @@ impl Attempt<'_> {
         Ok(self.record(Then::Continue).await?)
     }
 
-    /// What a failed write leaves behind: nothing, if it certainly had no effect; else the intent stays, and whether
-    /// it took effect is found out later. The call has ended on our side, so that time counts from now.
-    pub(in crate::worker) fn write_failed<T>(write: &mut Write<T>, error: &CallError) {
+    /// What a failed write leaves behind: nothing, if it certainly had no effect, and that is worth recording before any
+    /// wait. Else the intent stays, and whether it took effect is found out later. The call has ended on our side, so that
+    /// time counts from now.
+    pub(in crate::worker) fn write_failed(&mut self, step: Step, error: &CallError) {
         if !error.may_have_taken_effect() {
-            *write = Write::Open;
-        } else if let Write::Intended(intent) = write {
-            intent.deadline = Timestamp::now();
+            self.take_back(step);
+            self.unrecorded = true;
+            return;
         }
-    }
-
-    /// Whether the failure of recording an intent is one after which nothing was sent, and nothing will be: the intent
-    /// may be taken back. After any other, somebody may have read it.
-    pub(in crate::worker) fn was_not_sent(stopped: &Stopped) -> bool {
-        matches!(stopped, Stopped::Setback(_))
+        let now = Timestamp::now();
+        let cobrowse = self.conversation.as_mut().map(|(_, cobrowse)| cobrowse);
+        match (step, cobrowse) {
+            (Step::Note, _) => self.progress.note.ends_at(now),
+            (Step::Media, Some(cobrowse)) => cobrowse.media.ends_at(now),
+            (_, Some(cobrowse)) => cobrowse.session.ends_at(now),
+            (_, None) => {}
+        }
     }
 
     fn is_durable(&mut self) {
@@ -120,12 +205,30 @@ impl Attempt<'_> {
     }
 
     /// An intent to create a session whose call was not sent is none.
-    pub(in crate::worker) fn take_back_unsent(&mut self) {
-        if let Some(asked_before) = self.unsent.take() {
-            self.progress.asked_at = asked_before;
-            if let Some((_, cobrowse)) = &mut self.conversation {
-                cobrowse.session = Write::Open;
-            }
+    fn take_back_unsent(&mut self) {
+        if std::mem::take(&mut self.unsent) {
+            self.take_back(Step::Session);
+        }
+    }
+
+    /// The claim on a conversation, with the intent to create a session, was not answered: perhaps both are in the ledger.
+    /// Nothing was sent, and only this attempt knows that; whoever finds the intent would have to take it for a write.
+    pub(in crate::worker) async fn find_unsent(&mut self) {
+        let context = self.progress.context.clone();
+        let (true, Some(context)) = (std::mem::take(&mut self.perhaps_intended), context) else {
+            return;
+        };
+        let claim = self.runner.ledger.claim_conversation(ConversationRequest {
+            held: self.held.clone(),
+            conversation: context.conversation,
+            lease: self.runner.config.lease,
+            intend: None,
+        });
+        if let Ok(ConversationClaim::Granted { held, cobrowse, .. }) = claim.await {
+            let ours = |intent: &Intent| intent.epoch == self.held.epoch;
+            self.unsent = matches!(&cobrowse.session, Write::Intended(intent) if ours(intent));
+            self.asked_before = self.progress.asked_at;
+            self.hold(held, cobrowse);
         }
     }
 
@@ -142,7 +245,7 @@ impl Attempt<'_> {
             None,
         ));
         IntendSession {
-            intent: self.intent(),
+            intent: self.intent(self.margin()),
             contract: self.contract(),
             there_before: self.there_before(),
             progress,
@@ -168,7 +271,8 @@ impl Attempt<'_> {
 
     /// That intent is in the ledger.
     pub(in crate::worker) fn session_intended(&mut self, recorded: IntendSession) {
-        self.unsent = Some(self.progress.asked_at);
+        self.unsent = true;
+        self.asked_before = self.progress.asked_at;
         self.progress = recorded.progress;
         self.is_durable();
         self.history.clear();

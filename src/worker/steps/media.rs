@@ -14,24 +14,9 @@ pub(in crate::worker) async fn attach(
     let Some(context) = attempt.progress.context.clone() else {
         return Ok(());
     };
-    let intent = attempt.intent();
-    let deadline = intent.deadline;
-    // A session of an earlier attempt, or of another escalation that crashed: attaching it is asking for it.
-    let asked_before = attempt.progress.asked_at;
-    attempt.progress.asked_at.get_or_insert(Timestamp::now());
-    if let Some((_, cobrowse)) = &mut attempt.conversation {
-        cobrowse.media = Write::Intended(intent);
-    }
     let what = format!("attaches session {session}");
-    attempt.note(EntryKind::Intended, Some(Step::Media), what);
-    if let Err(stopped) = attempt.record_intent(deadline).await {
-        if Attempt::was_not_sent(&stopped) {
-            attempt.progress.asked_at = asked_before;
-            if let Some((_, cobrowse)) = &mut attempt.conversation {
-                cobrowse.media = Write::Open;
-            }
-        }
-        return Err(stopped);
+    if !attempt.intend(Step::Media, &what).await? {
+        return Ok(());
     }
     attempt.sends(Step::Media);
     let result = attempt
@@ -39,15 +24,14 @@ pub(in crate::worker) async fn attach(
         .genesys
         .attach_media(&context.conversation, session)
         .await;
-    let Some((_, cobrowse)) = &mut attempt.conversation else {
-        return Ok(());
-    };
     match result {
         Ok(()) => {
-            cobrowse.media = Write::Done {
-                at: Timestamp::now(),
-                result: (),
-            };
+            if let Some((_, cobrowse)) = &mut attempt.conversation {
+                cobrowse.media = Write::Done {
+                    at: Timestamp::now(),
+                    result: (),
+                };
+            }
             // What was read before the write says nothing about it.
             attempt.survey = None;
             attempt.note(EntryKind::Answered, Some(Step::Media), "session attached");
@@ -57,10 +41,7 @@ pub(in crate::worker) async fn attach(
             Ok(())
         }
         Err(error) => {
-            Attempt::write_failed(&mut cobrowse.media, &error);
-            if !error.may_have_taken_effect() {
-                attempt.progress.asked_at = asked_before;
-            }
+            attempt.write_failed(Step::Media, &error);
             Err(Stopped::Setback(error.setback(Operation::AttachMedia)))
         }
     }

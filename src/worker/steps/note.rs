@@ -34,15 +34,8 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
         style: &attempt.runner.config.note,
     }
     .render();
-    let intent = attempt.intent();
-    let deadline = intent.deadline;
-    attempt.progress.note = Write::Intended(intent);
-    attempt.note(EntryKind::Intended, Some(Step::Note), "writes the note");
-    if let Err(stopped) = attempt.record_intent(deadline).await {
-        if Attempt::was_not_sent(&stopped) {
-            attempt.progress.note = Write::Open;
-        }
-        return Err(stopped);
+    if !attempt.intend(Step::Note, "writes the note").await? {
+        return Ok(());
     }
     attempt.sends(Step::Note);
     let result = attempt
@@ -61,7 +54,7 @@ pub(in crate::worker) async fn write(attempt: &mut Attempt<'_>) -> Result<(), St
             Ok(())
         }
         Err(error) => {
-            Attempt::write_failed(&mut attempt.progress.note, &error);
+            attempt.write_failed(Step::Note, &error);
             Err(Stopped::Setback(error.setback(Operation::WriteNote)))
         }
     }

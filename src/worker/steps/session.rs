@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use crate::escalation::{Contract, ConversationId, EntryKind, Step, Write};
-use crate::ledger::{ConversationClaim, ConversationRequest, LinkChange};
+use crate::ledger::{ConversationClaim, ConversationRequest, Error, LinkChange};
 use crate::upstream::{CreatedSession, Operation};
 use crate::worker::attempt::{Attempt, CREATES, Stopped};
 
@@ -33,8 +33,9 @@ pub(in crate::worker) async fn claim(
             lease: attempt.runner.config.lease,
             intend: intend.clone(),
         })
-        .await?;
-    match claim {
+        .await;
+    attempt.perhaps_intended = create && matches!(claim, Err(Error::Unavailable(_)));
+    match claim? {
         ConversationClaim::Granted {
             held,
             cobrowse,
@@ -67,20 +68,9 @@ pub(in crate::worker) async fn claim(
 
 /// Creates a session: intent (unless it is recorded already), call, result.
 pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), Stopped> {
-    let asked_before = match attempt.unsent {
-        Some(asked_before) => {
-            if let Some((_, cobrowse)) = &attempt.conversation
-                && let Write::Intended(intent) = &cobrowse.session
-                && let Err(late) = attempt.in_time_for(intent.deadline)
-            {
-                attempt.take_back_unsent();
-                return Err(late);
-            }
-            attempt.unsent = None;
-            asked_before
-        }
-        None => intend(attempt).await?,
-    };
+    if !attempt.takes_up_intent() && !attempt.intend(Step::Session, CREATES).await? {
+        return Ok(());
+    }
     let Some((contract, conversation)) = what_to_ask(attempt) else {
         return Ok(());
     };
@@ -100,14 +90,10 @@ pub(in crate::worker) async fn create(attempt: &mut Attempt<'_>) -> Result<(), S
             Ok(())
         }
         Err(error) => {
-            if let Some((_, cobrowse)) = &mut attempt.conversation {
-                Attempt::write_failed(&mut cobrowse.session, &error);
-            }
-            if !error.may_have_taken_effect() {
-                attempt.progress.asked_at = asked_before;
-            }
+            attempt.write_failed(Step::Session, &error);
             if attempt.tries_the_other(contract, &error).await {
-                return Ok(());
+                // That nothing was asked for by this contract, and only that, must outlive this process.
+                return attempt.record_result().await;
             }
             let error = match contract {
                 Contract::Sessions => error,
@@ -151,29 +137,4 @@ fn created_is_known(attempt: &mut Attempt<'_>, contract: Contract, created: Crea
     attempt.link = LinkChange::Set(created.link);
     attempt.unrecorded = true;
     attempt.note(EntryKind::Answered, Some(Step::Session), what);
-}
-
-/// Records the intent. Says what `asked_at` was before.
-async fn intend(attempt: &mut Attempt<'_>) -> Result<Option<Timestamp>, Stopped> {
-    let intent = attempt.intent();
-    let deadline = intent.deadline;
-    let asked_before = attempt.progress.asked_at;
-    attempt.progress.asked_at.get_or_insert(Timestamp::now());
-    let (contract, there_before) = (attempt.contract(), attempt.there_before());
-    if let Some((_, cobrowse)) = &mut attempt.conversation {
-        cobrowse.session = Write::Intended(intent);
-        cobrowse.contract = contract;
-        cobrowse.there_before = there_before;
-    }
-    attempt.note(EntryKind::Intended, Some(Step::Session), CREATES);
-    if let Err(stopped) = attempt.record_intent(deadline).await {
-        if Attempt::was_not_sent(&stopped) {
-            attempt.progress.asked_at = asked_before;
-            if let Some((_, cobrowse)) = &mut attempt.conversation {
-                cobrowse.session = Write::Open;
-            }
-        }
-        return Err(stopped);
-    }
-    Ok(asked_before)
 }

@@ -128,6 +128,7 @@ fn decide(question: Question) -> Answer {
                 survey: survey.as_ref(),
                 note_look: look.as_ref(),
                 shows_sessions: genesys.known_to_show(),
+                shows_joined: genesys.known_to_show(),
             },
         );
         let act = match action {
@@ -291,6 +292,7 @@ fn cobrowse(cobrowse: Cobrowse, genesys: Genesys) -> real::Cobrowse {
         there_before: Vec::new(),
         session: write(cobrowse.session, |id| (at(-100), session(id))),
         media: write(cobrowse.media, |when| (at(when), ())),
+        over_at: None,
         seen_at: cobrowse.seen.then(|| at(-100)),
         possible_orphans: 0,
     }

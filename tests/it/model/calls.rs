@@ -2,7 +2,6 @@
 
 use super::brain;
 use super::procedure::{Model, Moves, push};
-use super::records::Then;
 use super::world::{CALL, End, Intent, Kind, Lease, Phase, Request, SETTLE, State, Worker, Write};
 use escalator::escalation::invariant;
 
@@ -52,8 +51,15 @@ impl Model {
         let mut away = next.clone();
         push(out, w, &base, what, next);
         if base.budget.trouble > 0 {
-            // It is done, and nobody hears it: what is released after that knows nothing of it.
             away.budget.trouble -= 1;
+            if intended {
+                // It is done, and nobody hears it: whoever sent nothing takes it back.
+                let mut found = away.clone();
+                found.workers[w].take_back(Kind::Create);
+                let what = "claims the conversation, is not answered, and takes its intent back";
+                self.release(found, w, what, out);
+            }
+            // Or cannot: what is released after that knows nothing of it.
             let worker = Worker {
                 conversation: None,
                 ..base.workers[w]
@@ -87,9 +93,7 @@ impl Model {
         if self.protocol.no_intent {
             return self.send(&next, w, kind, out);
         }
-        self.recording(next, w, Then::Continue, what, out, |done| {
-            done.workers[w].phase = Phase::Recorded(kind);
-        });
+        self.intending(next, w, kind, what, out);
     }
 
     /// Sends, if the call can still end by the deadline that the intent names. Between that look at the clock and the
@@ -176,6 +180,7 @@ impl Model {
             let mut refused = heard.clone();
             refused.requests.remove(at);
             refused.workers[w].take_back(kind);
+            refused.workers[w].unrecorded = true;
             self.finish(refused.clone(), w, End::Dead, out);
             self.set_back(refused, w, "is told to come back later (429)", out);
         }

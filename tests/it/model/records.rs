@@ -77,6 +77,45 @@ impl Model {
         }));
     }
 
+    /// Records an intent. What came of that is one thing; that nothing was sent yet is another, and known: the intent is taken
+    /// back where the ledger was away, or told of a resolution before anything was asked for.
+    pub(super) fn intending(
+        &self,
+        next: State,
+        w: usize,
+        kind: Kind,
+        what: &'static str,
+        out: &mut Moves,
+    ) {
+        let begun = next.clone();
+        self.recording(next, w, Then::Continue, what, out, |done| {
+            let worker = &mut done.workers[w];
+            if worker.resolved && !worker.asked_before {
+                worker.take_back(kind);
+            } else {
+                worker.phase = Phase::Recorded(kind);
+            }
+        });
+        if begun.budget.trouble == 0 {
+            return;
+        }
+        let mut away = begun;
+        away.budget.trouble -= 1;
+        let mut landed = away.clone();
+        if self.record(&mut landed, w, Then::Continue).is_err() {
+            return;
+        }
+        for (mut state, what) in [
+            (away, "finds the ledger away, and takes the intent back"),
+            (landed, "is not answered, and takes the intent back"),
+        ] {
+            state.workers[w].take_back(kind);
+            if self.record(&mut state, w, Then::Release).is_ok() {
+                self.later(state, w, what, out);
+            }
+        }
+    }
+
     /// Records, and goes on with `done`; or is fenced; or the ledger is away, and one more try to release comes after.
     pub(super) fn recording(
         &self,

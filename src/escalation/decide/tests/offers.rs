@@ -56,6 +56,24 @@ fn at_one_that_shows(cobrowse: &Cobrowse, now: i64, read: i64) -> Action {
     )
 }
 
+/// The same, at one of which it is known that it shows those that somebody has joined.
+fn at_one_that_shows_joined(progress: &Progress, cobrowse: &Cobrowse, now: i64) -> Action {
+    let survey = Survey {
+        contract: Contract::Conversation,
+        conversation: ready(),
+        read_at: at(now),
+    };
+    decide(
+        progress,
+        &Situation {
+            claimed: Some(cobrowse),
+            survey: Some(&survey),
+            shows_joined: true,
+            ..situation(now)
+        },
+    )
+}
+
 #[test]
 fn a_session_is_asked_for_by_the_contract_that_was_read() {
     assert_eq!(
@@ -208,28 +226,47 @@ fn the_offer_of_another_escalation_is_told_of_until_it_has_run_out() {
         seen_at: None,
         ended: false,
     });
-    let forgotten = Action::Update(Update::ForgetSession);
-    let other = |cobrowse: &Cobrowse, now| with(&known(), cobrowse, now, ready(), now);
-    assert_eq!(other(&made(), 3000), told);
-    assert_eq!(other(&made(), 4000), forgotten);
+    let forgotten = |now| {
+        Action::Update(Update::ForgetSession {
+            over_at: Some(at(now)),
+        })
+    };
     let short = Cobrowse {
         offer_ends: Some(at(70)),
         ..made()
     };
+    // Where sessions are shown once somebody has joined them.
+    let other = |cobrowse: &Cobrowse, now| at_one_that_shows_joined(&known(), cobrowse, now);
+    assert_eq!(other(&made(), 3000), told);
+    assert_eq!(other(&made(), 4000), forgotten(4000));
     assert_eq!(other(&short, 100), told);
-    assert_eq!(other(&short, 131), forgotten);
+    assert_eq!(other(&short, 131), forgotten(131));
+    // Where that is not known, somebody may be in it still.
+    let other = |cobrowse: &Cobrowse, now| with(&known(), cobrowse, now, ready(), now);
+    assert_eq!(other(&made(), 4000), told);
+    assert_eq!(other(&short, 131), told);
+    assert_eq!(other(&short, 28_000), told);
+    assert_eq!(other(&short, 29_000), forgotten(29_000));
     // Whoever asked for it tells of it, however late.
-    assert_eq!(after_the_call(4000, &made(), ready()), told);
+    assert_eq!(after_the_call(29_000, &short, ready()), told);
 }
 
 #[test]
 fn an_offer_in_doubt_is_in_nobody_s_way_for_longer_than_it_can_stand() {
     let in_doubt = in_doubt(10, Some(16));
     let unknown = (Code::SessionOutcomeUnknown, Wait::Final);
-    assert_eq!(code(after_the_call(3600, &in_doubt, ready())), unknown);
+    let run_out = Action::Update(Update::SessionRunOut);
+    assert_eq!(code(after_the_call(28_000, &in_doubt, ready())), unknown);
+    assert_eq!(after_the_call(29_000, &in_doubt, ready()), run_out);
+    // Where joined sessions are shown, nobody has joined it.
+    let other = |now| at_one_that_shows_joined(&asked(), &in_doubt, now);
+    assert_eq!(code(other(3600)), unknown);
+    assert_eq!(other(3700), run_out);
+    let (mut progress, mut cobrowse) = (asked(), in_doubt.clone());
+    Update::SessionRunOut.apply(&mut progress, &mut cobrowse);
     assert_eq!(
-        after_the_call(3700, &in_doubt, ready()),
-        Action::Update(Update::SessionProvenAbsent)
+        (cobrowse.session, cobrowse.possible_orphans),
+        (Write::Open, 1)
     );
 }
 

@@ -1,0 +1,408 @@
+//! A ledger whose answers get lost, one call after the other: it costs time, and nothing else.
+//!
+//! No vendor's answer is lost here. So nothing is ever in doubt: what was sent is known, and what was not sent is known not to
+//! have been, whatever the ledger has or has not heard of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use escalator::escalation::{
+    Bounds, Contract, ConversationId, DeadLetter, End, Entry, EntryKind, Event, Finding,
+    IncidentId, Key, Lane, Message, NoteStyle, Origin, SessionId, SessionLink, Start, Task,
+    Trigger,
+};
+use escalator::ledger::{
+    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
+    HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention, Sqlite,
+};
+use escalator::simulator::{
+    CobrowseApi, Config, ConversationSpec, Fault, IncidentSpec, Operation, Simulator, What, Which,
+};
+use escalator::telemetry::Telemetry;
+use escalator::upstream::{
+    Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, Speaks,
+};
+use escalator::worker::{Disposition, Runner, RunnerConfig, Schedule};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::program::PATIENCE;
+use crate::support::vhost::eventually;
+use crate::support::world::{Case, assert_once};
+
+const LEASE: Duration = Duration::from_secs(2);
+const CALL: Duration = Duration::from_millis(500);
+
+/// Which calls are not answered, counted from 1, and whether they take effect all the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Loses {
+    from: u64,
+    count: u64,
+    lands: bool,
+}
+
+/// A ledger that loses answers. Renewals, which come when they like, it neither counts nor loses.
+struct Losing {
+    inner: Sqlite,
+    loses: Loses,
+    calls: AtomicU64,
+}
+
+impl Losing {
+    async fn call<T: Send>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Error> {
+        let Loses { from, count, lands } = self.loses;
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let lost = (from..from + count).contains(&number);
+        let answer = if lost && !lands {
+            None
+        } else {
+            Some(work.await)
+        };
+        match answer {
+            Some(answer) if !lost => answer,
+            Some(_) | None => Err(Error::Unavailable("lost by the test".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Ledger for Losing {
+    async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
+        self.call(self.inner.claim(request)).await
+    }
+
+    async fn claim_conversation(
+        &self,
+        request: ConversationRequest,
+    ) -> Result<ConversationClaim, Error> {
+        self.call(self.inner.claim_conversation(request)).await
+    }
+
+    async fn record(&self, record: Record) -> Result<Recorded, Error> {
+        self.call(self.inner.record(record)).await
+    }
+
+    async fn renew(
+        &self,
+        held: &Held,
+        conversation: Option<&HeldConversation>,
+        lease: Duration,
+    ) -> Result<(), Error> {
+        self.inner.renew(held, conversation, lease).await
+    }
+
+    async fn link(
+        &self,
+        conversation: &ConversationId,
+        session: &SessionId,
+    ) -> Result<Option<SessionLink>, Error> {
+        self.call(self.inner.link(conversation, session)).await
+    }
+
+    async fn resolve(&self, incident: &IncidentId, occurred_at: Timestamp) -> Result<(), Error> {
+        self.inner.resolve(incident, occurred_at).await
+    }
+
+    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
+        self.inner.dead_letter_published(key).await
+    }
+
+    async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error> {
+        self.inner.history(key).await
+    }
+
+    async fn generations(&self, incident: &IncidentId) -> Result<Vec<Known>, Error> {
+        self.inner.generations(incident).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Known>, Error> {
+        self.inner.list(filter).await
+    }
+
+    async fn prune(&self, retention: &Retention) -> Result<Pruned, Error> {
+        self.inner.prune(retention).await
+    }
+
+    async fn finding(&self, account: &str) -> Result<Option<Finding>, Error> {
+        self.call(self.inner.finding(account)).await
+    }
+
+    async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error> {
+        self.call(self.inner.learn(account, news)).await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.inner.ping().await
+    }
+}
+
+/// A worker without a broker, its ledger, and the vendors.
+struct Bench {
+    simulator: Simulator,
+    ledger: Arc<Losing>,
+    runner: Arc<Runner>,
+    case: Case,
+    message: Message,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new(cobrowse_api: CobrowseApi, loses: Loses) -> Self {
+        let simulator = Simulator::start(Config {
+            cobrowse_api,
+            latency: Duration::ZERO,
+            hydration: Duration::ZERO,
+            media_visible_after: Duration::ZERO,
+            ..Config::default()
+        })
+        .await
+        .unwrap();
+        let spec = ConversationSpec::with_agent("agent-1");
+        let conversation = simulator.open_conversation(spec);
+        let incident = simulator.open_incident(IncidentSpec::about(conversation.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Losing {
+            inner: Sqlite::open(&folder.path().join("ledger.db")).unwrap(),
+            loses,
+            calls: AtomicU64::new(0),
+        });
+        let now = Timestamp::now();
+        let event = Event {
+            id: None,
+            kind: "incident.triggered".to_owned(),
+            occurred_at: now,
+        };
+        let start = Start {
+            trigger: Trigger::First,
+            cycle: 0,
+            service_id: None,
+            conversation_id: None,
+            agent_id: None,
+        };
+        Self {
+            runner: Arc::new(runner(&simulator, ledger.clone())),
+            message: Message::new(
+                IncidentId::parse(&incident).unwrap(),
+                now,
+                Origin::Webhook,
+                Lane::High,
+                event,
+                Task::Start(start),
+            ),
+            case: Case {
+                incident,
+                conversation,
+            },
+            simulator,
+            ledger,
+            _folder: folder,
+        }
+    }
+
+    /// Delivers the message until nothing is left to do; but waits for no longer than it has to.
+    async fn run(&self) -> Option<Box<DeadLetter>> {
+        let began = Instant::now();
+        let stop = CancellationToken::new();
+        loop {
+            match self.runner.handle(&self.message, false, &stop).await {
+                Disposition::Done => return None,
+                Disposition::Dead(letter) => return Some(letter),
+                Disposition::Later(delay) => {
+                    tokio::time::sleep(delay.min(Duration::from_millis(50))).await;
+                }
+                Disposition::HandBack => panic!("nobody told it to end"),
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end");
+        }
+    }
+
+    async fn history(&self) -> Vec<Entry> {
+        let known = self.ledger.generations(&self.message.incident_id).await;
+        match known.unwrap().first() {
+            Some(known) => self.ledger.history(&known.key).await.unwrap(),
+            None => Vec::new(),
+        }
+    }
+
+    fn assert_once(&self) {
+        let case = std::slice::from_ref(&self.case);
+        assert_once(&self.simulator.effects(), case);
+    }
+
+    fn asked(&self, operation: Operation) -> usize {
+        let requests = self.simulator.requests().into_iter();
+        requests.filter(|one| one.operation == operation).count()
+    }
+}
+
+fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>) -> Runner {
+    let telemetry = Arc::new(Telemetry::new().unwrap());
+    let config = simulator.config();
+    let http = HttpConfig {
+        call_timeout: CALL,
+        connect_timeout: CALL,
+    };
+    let http = Http::new(http, telemetry.clone()).unwrap();
+    let genesys = GenesysConfig {
+        api_url: simulator.genesys_url().parse().unwrap(),
+        login_url: simulator.genesys_url().parse().unwrap(),
+        speaks: Speaks::Set(match config.cobrowse_api {
+            CobrowseApi::Sessions => Contract::Sessions,
+            CobrowseApi::Conversation => Contract::Conversation,
+        }),
+        keeps_codes: false,
+        client_id: config.client_id.clone(),
+        client_secret: config.client_secret.clone().into(),
+    };
+    let pagerduty = PagerDutyConfig {
+        api_url: simulator.pagerduty_url().parse().unwrap(),
+        api_token: config.api_token.clone().into(),
+        from_email: config.from_email.clone(),
+        conversation_fields: vec!["conversation_id".to_owned()],
+        agent_fields: vec!["agent_id".to_owned()],
+    };
+    Runner::new(
+        ledger,
+        Genesys::new(http.clone(), genesys),
+        PagerDuty::new(http, pagerduty),
+        telemetry,
+        RunnerConfig {
+            owner: "test".to_owned(),
+            lease: LEASE,
+            call_timeout: CALL,
+            bounds: Bounds {
+                settle: Duration::from_millis(300),
+                verify: Duration::from_millis(500),
+                agent_wait: Duration::from_secs(60),
+                expires_after: Duration::from_secs(600),
+            },
+            schedule: Schedule::new(3),
+            note: NoteStyle {
+                client: "https://apps.example.invalid".to_owned(),
+                access_links: false,
+            },
+        },
+    )
+}
+
+const NONE: Loses = Loses {
+    from: 0,
+    count: 0,
+    lands: false,
+};
+
+/// One escalation for each call that can be lost, all at once.
+async fn each_call_is_lost(api: CobrowseApi, count: u64) -> Vec<(Bench, Option<Box<DeadLetter>>)> {
+    let calm = Bench::new(api, NONE).await;
+    assert!(calm.run().await.is_none());
+    let calls = calm.ledger.calls.load(Ordering::SeqCst);
+    assert!(calls >= 5, "{calls}");
+    let mut runs = tokio::task::JoinSet::new();
+    for from in 1..=calls {
+        for lands in [false, true] {
+            runs.spawn(async move {
+                let bench = Bench::new(api, Loses { from, count, lands }).await;
+                let letter = bench.run().await;
+                (bench, letter)
+            });
+        }
+    }
+    runs.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_answer_of_the_ledger_is_lost_nothing_is_asked_for_twice_or_given_up() {
+    for (api, create) in [
+        (CobrowseApi::Sessions, Operation::GenesysCreateSession),
+        (CobrowseApi::Conversation, Operation::GenesysOfferSession),
+    ] {
+        for (bench, letter) in each_call_is_lost(api, 1).await {
+            let loses = bench.ledger.loses;
+            assert!(letter.is_none(), "{api:?}, {loses:?}: {letter:#?}");
+            bench.assert_once();
+            let asked = [create, Operation::PagerdutyCreateNote].map(|write| bench.asked(write));
+            assert_eq!(asked, [1, 1], "{api:?}, {loses:?}");
+            let history = bench.history().await;
+            let doubted = history
+                .iter()
+                .find(|line| line.kind == EntryKind::Repeatable || line.kind == EntryKind::Adopted);
+            assert!(doubted.is_none(), "{api:?}, {loses:?}: {doubted:?}");
+        }
+    }
+}
+
+/// The one more try to write down what is known is lost as well: then something may be in doubt, and that is settled.
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_two_answers_in_a_row_are_lost_there_is_one_note_or_a_person_is_asked() {
+    for api in [CobrowseApi::Sessions, CobrowseApi::Conversation] {
+        for (bench, letter) in each_call_is_lost(api, 2).await {
+            let loses = bench.ledger.loses;
+            let effects = bench.simulator.effects();
+            let attached = effects.attachments_of(&bench.case.conversation).len();
+            let notes = effects.notes_of(&bench.case.incident).len();
+            match &letter {
+                None => assert_eq!((attached, notes), (1, 1), "{api:?}, {loses:?}"),
+                Some(letter) => {
+                    let code = letter.code.as_str();
+                    assert_eq!(code, "session_outcome_unknown", "{api:?}, {loses:?}");
+                    assert_eq!(api, CobrowseApi::Conversation, "{loses:?}");
+                    assert!(attached <= 1 && notes == 0, "{loses:?}: {effects:#?}");
+                }
+            }
+        }
+    }
+}
+
+/// An attempt that was refused its session, has written that down, and waits in hand.
+async fn refused(bench: &Bench) -> tokio::task::JoinHandle<Disposition> {
+    bench.simulator.script(Fault {
+        operation: Operation::GenesysOfferSession,
+        which: Which::Nth(1),
+        what: What::genesys_throttled(1),
+    });
+    let (runner, message) = (bench.runner.clone(), bench.message.clone());
+    let attempt = tokio::spawn(async move {
+        let stop = CancellationToken::new();
+        runner.handle(&message, false, &stop).await
+    });
+    // Its wait is told with the record that says that nothing was asked for.
+    eventually("the refusal in the ledger", async || {
+        let history = bench.history().await;
+        let told = |line: &Entry| line.kind == EntryKind::Setback;
+        history.iter().any(told).then_some(())
+    })
+    .await;
+    assert!(!attempt.is_finished(), "it waits in hand");
+    attempt
+}
+
+/// What a vendor has refused is known to have had no effect. Also to whoever goes on after a crash in the wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_outlives_the_process_that_waits_for_its_end() {
+    let bench = Bench::new(CobrowseApi::Conversation, NONE).await;
+    refused(&bench).await.abort();
+    assert!(bench.run().await.is_none());
+    bench.assert_once();
+    assert_eq!(bench.asked(Operation::GenesysOfferSession), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_that_is_resolved_in_that_wait_gets_no_session() {
+    let bench = Bench::new(CobrowseApi::Conversation, NONE).await;
+    let attempt = refused(&bench).await;
+    let incident = &bench.message.incident_id;
+    bench
+        .ledger
+        .resolve(incident, Timestamp::now())
+        .await
+        .unwrap();
+    assert!(matches!(attempt.await.unwrap(), Disposition::Done));
+    assert_eq!(bench.asked(Operation::GenesysOfferSession), 1);
+    let known = bench.ledger.generations(incident).await.unwrap();
+    assert_eq!(known[0].end, Some(End::Cancelled));
+}
