@@ -144,8 +144,7 @@ impl Dice {
         }
     }
 
-    /// Puts junk in the place of something, anywhere in the value; but no array where none was, which serde takes for an
-    /// object by position, and which nobody ever sent.
+    /// Puts junk in the place of something, anywhere in the value.
     pub(crate) fn spoil(&mut self, value: &mut Value) {
         let inner = match value {
             Value::Object(map) if !map.is_empty() => {
@@ -160,17 +159,8 @@ impl Dice {
         };
         match inner {
             Some(inner) if !self.percent(25) => self.spoil(inner),
-            Some(inner) => self.replace(inner),
-            None => self.replace(value),
+            Some(inner) => *inner = self.junk(2),
+            None => *value = self.junk(2),
         }
-    }
-
-    fn replace(&mut self, value: &mut Value) {
-        let junk = self.junk(2);
-        *value = if junk.is_array() && !value.is_array() {
-            Value::Null
-        } else {
-            junk
-        };
     }
 }

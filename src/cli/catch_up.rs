@@ -109,6 +109,12 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
         broker.close().await;
     }
     say(&report.in_words());
+    if list.passed_over() > 0 {
+        say(&format!(
+            "{} entries of PagerDuty's list could not be read, and were passed over",
+            list.passed_over()
+        ));
+    }
     result?;
     match report.count(Outcome::NotStored) {
         0 => Ok(()),

@@ -39,6 +39,19 @@ pub struct LiveCobrowse {
     pub viewer: Option<SessionLink>,
 }
 
+impl LiveCobrowse {
+    /// Something that may be a session and cannot be read. It is live, for to take it for none would put a second offer
+    /// before the customer; and joined, for it proves nothing about offers.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self {
+            session: None,
+            joined: true,
+            viewer: None,
+        }
+    }
+}
+
 impl Conversation {
     /// Whether this session is live in the conversation.
     #[must_use]

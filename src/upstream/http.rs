@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use url::Url;
 
 use super::call::{CallError, Operation};
+use super::lenient::Object;
 use super::{heard, retry_after};
 use crate::crash;
 use crate::telemetry::{Telemetry, UpstreamAnswered};
@@ -258,9 +259,11 @@ impl Reply {
         said.starts_with("text/html") || first == Some(&b'<')
     }
 
-    /// The body of a success. One that cannot be read leaves open what happened: the status may come from a proxy.
+    /// The body of a success, an object at both vendors. One that cannot be read leaves open what happened: the status may
+    /// come from a proxy.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|e| {
+        let read = serde_json::from_slice(&self.body);
+        read.map(|Object(body)| body).map_err(|e| {
             // serde's own text quotes the input, which may hold a link; its class and position do not.
             CallError::unknown(format!(
                 "status {} with an unreadable body ({:?} error at line {}, column {}){}",

@@ -9,6 +9,7 @@ mod gate;
 mod genesys;
 mod heard;
 mod http;
+mod lenient;
 mod pagerduty;
 mod retry_after;
 

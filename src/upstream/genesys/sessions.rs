@@ -5,15 +5,18 @@
 //! - `POST {api}/api/v2/conversations/{id}/media` with `{"type":"cobrowse","cobrowseSessionId":…}`
 //! - `GET {api}/api/v2/conversations/{id}`: `state`, `media[]`, `participants[]`
 //!
-//! Any 2xx is a success. Enumerations are open: an unknown text is not an error.
+//! Any 2xx is a success. Enumerations are open: an unknown text is not an error. A field of a wrong type makes nothing else
+//! unreadable, and never means that nothing is there: what stands where a medium should is a live session.
 
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::super::call::{CallError, Operation};
 use super::super::http::{self, Reply};
+use super::super::lenient::{Field, Items};
 use super::call::call;
 use super::{CreatedSession, Genesys};
 use crate::escalation::{
@@ -37,17 +40,7 @@ pub(super) async fn create_session(genesys: &Genesys) -> Result<CreatedSession, 
         Some(&body),
     )
     .await?;
-    let answer: SessionBody = reply.json()?;
-    let id = SessionId::try_from(answer.id)
-        .map_err(|e| CallError::unknown(format!("the session's answer has {e}")))?;
-    Ok(CreatedSession {
-        id,
-        link: answer
-            .join_url
-            .filter(|link| is_web_link(link))
-            .map(SessionLink::new),
-        offer_ends: None,
-    })
+    reply.json::<SessionBody>()?.session()
 }
 
 /// `POST /api/v2/conversations/{id}/media`
@@ -80,112 +73,132 @@ pub(super) fn is_web_link(link: &str) -> bool {
         && !link.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
+/// Only the id is needed: without a link the note says where else to join.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionBody {
     id: String,
     #[serde(default)]
-    join_url: Option<String>,
+    join_url: Field<String>,
+}
+
+impl SessionBody {
+    fn session(self) -> Result<CreatedSession, CallError> {
+        let id = SessionId::try_from(self.id)
+            .map_err(|e| CallError::unknown(format!("the session's answer has {e}")))?;
+        let link = self.join_url.read().filter(|link| is_web_link(link));
+        Ok(CreatedSession {
+            id,
+            link: link.map(SessionLink::new),
+            offer_ends: None,
+        })
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ConversationBody {
     #[serde(default)]
-    state: Option<String>,
+    state: Field<String>,
     #[serde(default)]
-    end_time: Option<String>,
+    end_time: Option<IgnoredAny>,
     #[serde(default)]
-    media: Option<Vec<Media>>,
+    media: Items<Media>,
     #[serde(default)]
-    participants: Option<Vec<Participant>>,
+    participants: Items<Participant>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Media {
     #[serde(default, rename = "type")]
-    kind: Option<String>,
+    kind: Field<String>,
     #[serde(default)]
-    cobrowse_session_id: Option<String>,
+    cobrowse_session_id: Field<String>,
     #[serde(default)]
-    state: Option<String>,
+    state: Field<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Participant {
     #[serde(default)]
-    purpose: Option<String>,
+    purpose: Field<String>,
     #[serde(default)]
-    user_id: Option<String>,
+    user_id: Field<String>,
     #[serde(default)]
-    connected_time: Option<String>,
+    connected_time: Field<String>,
     #[serde(default)]
-    start_time: Option<String>,
+    start_time: Field<String>,
     #[serde(default)]
-    end_time: Option<String>,
+    end_time: Option<IgnoredAny>,
     #[serde(default)]
-    messages: Option<Vec<Communication>>,
+    messages: Items<Communication>,
     #[serde(default)]
-    calls: Option<Vec<Communication>>,
+    calls: Items<Communication>,
     #[serde(default)]
-    chats: Option<Vec<Communication>>,
+    chats: Items<Communication>,
 }
 
 #[derive(Deserialize)]
 struct Communication {
     #[serde(default)]
-    state: Option<String>,
+    state: Field<String>,
 }
 
 impl From<ConversationBody> for Conversation {
     fn from(body: ConversationBody) -> Self {
-        let media = body.media.unwrap_or_default().into_iter();
-        let cobrowse = media.filter(|media| media.kind.as_deref() == Some("cobrowse"));
-        let (ended, live): (Vec<_>, Vec<_>) =
-            cobrowse.partition(|media| has_ended(media.state.as_deref()));
-        Self {
-            over: body.end_time.is_some() || has_ended(body.state.as_deref()),
-            agents: agents(body.participants.unwrap_or_default()),
-            cobrowse: live
-                .into_iter()
-                .map(|media| LiveCobrowse {
+        let mut read = Self {
+            over: body.end_time.is_some() || has_ended(&body.state),
+            agents: agents(&body.participants),
+            cobrowse: Vec::new(),
+            ended: Vec::new(),
+        };
+        for media in body.media.each() {
+            match media {
+                None => read.cobrowse.push(LiveCobrowse::unreadable()),
+                Some(media) if !media.may_be_cobrowse() => {}
+                Some(media) if has_ended(&media.state) => read.ended.extend(media.session()),
+                Some(media) => read.cobrowse.push(LiveCobrowse {
                     session: media.session(),
                     joined: true,
                     viewer: None,
-                })
-                .collect(),
-            ended: ended.into_iter().filter_map(Media::session).collect(),
+                }),
+            }
         }
+        read
     }
 }
 
 impl Media {
-    fn session(self) -> Option<SessionId> {
-        SessionId::try_from(self.cobrowse_session_id?).ok()
+    /// A type that cannot be read may be this one.
+    fn may_be_cobrowse(&self) -> bool {
+        matches!(self.kind.as_str(), Field::Read("cobrowse") | Field::Foreign)
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        SessionId::parse(self.cobrowse_session_id.text()?).ok()
     }
 }
 
-fn has_ended(state: Option<&str>) -> bool {
+fn has_ended(state: &Field<String>) -> bool {
     matches!(
-        state,
+        state.text(),
         Some("disconnected" | "terminated" | "ended" | "closed")
     )
 }
 
 /// The agents who are connected. The same user may stand there more than once (transfer, rejoin); the entry that
 /// came last counts.
-fn agents(participants: Vec<Participant>) -> Vec<AgentSeen> {
+fn agents(participants: &Items<Participant>) -> Vec<AgentSeen> {
     let mut seen: Vec<AgentSeen> = Vec::new();
-    for participant in participants {
-        let Some(id) = connected_agent(&participant) else {
+    for participant in participants.readable() {
+        let Some(id) = connected_agent(participant) else {
             continue;
         };
-        let since = participant
-            .connected_time
-            .or(participant.start_time)
-            .and_then(|time| time.parse::<Timestamp>().ok());
+        let times = [&participant.connected_time, &participant.start_time];
+        let since = times.into_iter().find_map(Field::text);
+        let since = since.and_then(|time| time.parse::<Timestamp>().ok());
         seen.retain(|earlier| earlier.id != id);
         seen.push(AgentSeen { id, since });
     }
@@ -193,7 +206,7 @@ fn agents(participants: Vec<Participant>) -> Vec<AgentSeen> {
 }
 
 fn connected_agent(participant: &Participant) -> Option<AgentId> {
-    if !matches!(participant.purpose.as_deref(), Some("agent" | "user"))
+    if !matches!(participant.purpose.text(), Some("agent" | "user"))
         || participant.end_time.is_some()
     {
         return None;
@@ -204,19 +217,19 @@ fn connected_agent(participant: &Participant) -> Option<AgentId> {
         &participant.chats,
     ]
     .into_iter()
-    .flatten()
-    .flatten()
+    .flat_map(Items::each)
     .peekable();
-    // A participant whose media are not listed is taken at the word of its times.
+    // A participant whose media are not listed is taken at the word of its times. Media that cannot be read are listed, and
+    // none of them is connected.
     let connected = if media.peek().is_some() {
-        media.any(|m| m.state.as_deref() == Some("connected"))
+        media.any(|medium| medium.is_some_and(|medium| medium.state.text() == Some("connected")))
     } else {
-        participant.connected_time.is_some()
+        participant.connected_time != Field::Absent
     };
     if !connected {
         return None;
     }
-    AgentId::parse(participant.user_id.as_deref()?).ok()
+    AgentId::parse(participant.user_id.text()?).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Which contract the other side speaks: set, or found out by reading.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::sync::{Mutex, PoisonError};
 
 use super::super::http::Reply;
@@ -63,13 +64,23 @@ impl Known {
 /// By which contract a conversation answered. `media` and `state` stand at its top under `sessions` only, `participants`
 /// always. `None`: it is no conversation, whatever it is, and decides nothing.
 pub(super) fn contract_of(reply: &Reply) -> Option<Contract> {
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
-    match (has("media") || has("state"), has("participants")) {
-        (true, _) => Some(Contract::Sessions),
-        (false, true) => Some(Contract::Conversation),
-        (false, false) => None,
+    let body: Looks = reply.json().ok()?;
+    match (body.media.or(body.state), body.participants) {
+        (Some(_), _) => Some(Contract::Sessions),
+        (None, Some(_)) => Some(Contract::Conversation),
+        (None, None) => None,
     }
+}
+
+/// What stands at the top of a conversation, whatever it holds.
+#[derive(Deserialize)]
+struct Looks {
+    #[serde(default)]
+    media: Option<IgnoredAny>,
+    #[serde(default)]
+    state: Option<IgnoredAny>,
+    #[serde(default)]
+    participants: Option<IgnoredAny>,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::escalation::{AgentId, Conversation, choose_agent};
-use crate::tests::{Dice, Tally};
+use crate::tests::{Dice, Tally, for_each_case};
 
 const USERS: [&str; 4] = ["u-1", "u-2", "u-3", "u-4"];
 
@@ -22,8 +22,9 @@ pub(super) struct Oracle {
     pub(super) live: fn(&Value) -> Vec<Option<String>>,
 }
 
-/// A conversation as any of the two contracts might show it. In one case of ten something in it is no such thing at all.
-pub(super) fn conversation(dice: &mut Dice) -> (Value, bool) {
+/// A conversation as any of the two contracts might show it. In one case of four something in it is no such thing at all, and
+/// one of a hundred is no object.
+fn conversation(dice: &mut Dice) -> Value {
     let mut body = Map::new();
     dice.field(&mut body, "id", |_| json!("c-1"));
     dice.field(&mut body, "startTime", Dice::time);
@@ -45,11 +46,13 @@ pub(super) fn conversation(dice: &mut Dice) -> (Value, bool) {
     dice.field(&mut body, "participants", |dice| dice.list(7, participant));
     dice.field(&mut body, "divisions", |dice| dice.junk(1));
     let mut body = Value::Object(body);
-    let spoilt = dice.percent(10);
-    if spoilt {
+    if dice.percent(25) {
         dice.spoil(&mut body);
     }
-    (body, spoilt)
+    if dice.percent(1) {
+        body = json!(dice.of(&["not", "an object"]));
+    }
+    body
 }
 
 fn state(dice: &mut Dice) -> Value {
@@ -170,9 +173,23 @@ fn cobrowse(dice: &mut Dice) -> Value {
     Value::Object(session)
 }
 
-/// The items of an array; none where it is absent, null or empty.
-pub(super) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value[name].as_array().into_iter().flatten()
+/// Stands for whatever is where a list should be.
+static NO_LIST: Value = Value::Bool(true);
+
+/// What stands in a list, readable or not. Where there should be a list and something else stands, that is one item that
+/// cannot be read.
+pub(super) fn items<'a>(value: &'a Value, name: &str) -> Vec<&'a Value> {
+    match &value[name] {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().collect(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => vec![&NO_LIST],
+    }
+}
+
+/// Those of a conversation's participants that are objects. One that stands there alone is no list of them.
+pub(super) fn participants(body: &Value) -> Vec<&Value> {
+    let all = body["participants"].as_array().into_iter().flatten();
+    all.filter(|participant| participant.is_object()).collect()
 }
 
 /// The session's id, if it is one.
@@ -189,7 +206,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// Holds what was read against what the raw answer says.
-pub(super) fn judge(body: &Value, read: &Conversation, oracle: &Oracle, tally: &Tally) {
+fn judge(body: &Value, read: &Conversation, oracle: &Oracle, tally: &Tally) {
     let told = || format!("{body:#}\n{read:#?}");
     assert_eq!(read.over, (oracle.over)(body), "{}", told());
     let live: Vec<_> = read
@@ -201,7 +218,7 @@ pub(super) fn judge(body: &Value, read: &Conversation, oracle: &Oracle, tally: &
 
     // Whoever is connected, with the time of the entry that came last.
     let mut connected: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
-    for participant in items(body, "participants") {
+    for participant in participants(body) {
         let user = participant["userId"].as_str().filter(|user| is_id(user));
         let works = ["agent", "user"]
             .iter()
@@ -257,15 +274,36 @@ pub(super) fn judge(body: &Value, read: &Conversation, oracle: &Oracle, tally: &
     if live.len() > 1 {
         tally.count("several sessions");
     }
+    if live.contains(&None) {
+        tally.count("a session that cannot be read");
+    }
+}
+
+/// Reads it as the contract does, and judges that. Only what is no object is not read.
+pub(super) fn read_and_judge(read: fn(&str) -> serde_json::Result<Conversation>, oracle: &Oracle) {
+    let tally = Tally::default();
+    for_each_case(|dice| {
+        let body = conversation(dice);
+        match read(&body.to_string()) {
+            Ok(read) => judge(&body, &read, oracle, &tally),
+            // Then nothing is decided, and it is read again later.
+            Err(error) => {
+                assert!(!body.is_object(), "{error}: {body:#}");
+                tally.count("unreadable");
+            }
+        }
+    });
+    tally.assert_met(MET);
 }
 
 /// What every run has to have met.
-pub(super) const MET: &[&str] = &[
+const MET: &[&str] = &[
     "the named agent",
     "another agent",
     "nobody",
     "several agents",
     "several sessions",
+    "a session that cannot be read",
     "over",
     "not over",
     "unreadable",

@@ -9,6 +9,7 @@ use url::Url;
 use super::super::call::{CallError, Operation};
 use super::super::gate::Gate;
 use super::super::http::Http;
+use super::super::lenient::Field;
 use super::errors;
 
 /// A token is renewed this long before it ends, or a fifth of its life if that is shorter.
@@ -82,7 +83,8 @@ impl std::fmt::Debug for TokenCache {
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    expires_in: Option<u64>,
+    #[serde(default)]
+    expires_in: Field<u64>,
 }
 
 impl TokenCache {
@@ -116,6 +118,7 @@ impl TokenCache {
             Ok(answer) => {
                 let lifetime = answer
                     .expires_in
+                    .read()
                     .map_or(LIFETIME_DEFAULT, Duration::from_secs);
                 let life = lifetime.saturating_sub(RENEW_BEFORE.min(lifetime / 5));
                 state.serial += 1;

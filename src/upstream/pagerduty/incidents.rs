@@ -9,6 +9,7 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 
 use super::super::call::{CallError, Operation};
+use super::super::lenient::{Field, Object};
 use super::PagerDuty;
 use crate::escalation::{IncidentId, ServiceId};
 
@@ -56,14 +57,16 @@ pub struct IncidentList {
     ceiling: usize,
     /// A list that is begun anew has some of them again.
     seen: BTreeSet<IncidentId>,
+    passed_over: usize,
     over: bool,
 }
 
+/// The list has to be one: an answer without is not the end of it.
 #[derive(Deserialize)]
 struct Answer {
-    incidents: Vec<Body>,
+    incidents: Vec<Field<Object<Body>>>,
     #[serde(default)]
-    more: Option<bool>,
+    more: Field<bool>,
 }
 
 #[derive(Deserialize)]
@@ -71,33 +74,52 @@ struct Body {
     id: IncidentId,
     created_at: Timestamp,
     #[serde(default)]
-    status: String,
+    status: Field<String>,
     #[serde(default)]
-    urgency: Option<String>,
+    urgency: Field<String>,
     #[serde(default)]
-    service: Option<Reference>,
+    service: Field<Object<Reference>>,
 }
 
 #[derive(Deserialize)]
 struct Reference {
     #[serde(default)]
-    id: Option<String>,
+    id: Field<String>,
 }
 
 impl From<Body> for Incident {
     fn from(body: Body) -> Self {
+        let service = body.service.read();
         Self {
             id: body.id,
-            status: match body.status.as_str() {
-                "triggered" => IncidentStatus::Triggered,
-                "resolved" => IncidentStatus::Resolved,
-                _ => IncidentStatus::InHand,
+            status: match body.status.text() {
+                Some("triggered") => IncidentStatus::Triggered,
+                Some("resolved") => IncidentStatus::Resolved,
+                Some(_) | None => IncidentStatus::InHand,
             },
-            service: body
-                .service
-                .and_then(|service| ServiceId::parse(&service.id?).ok()),
-            urgency: body.urgency,
+            service: service.and_then(|Object(service)| ServiceId::parse(service.id.text()?).ok()),
+            urgency: body.urgency.read(),
             created_at: body.created_at,
+        }
+    }
+}
+
+/// A page of the list.
+struct Page {
+    incidents: Vec<Incident>,
+    /// How many it held: one that has no id or no time is none, and has its place in the list all the same.
+    length: usize,
+    more: bool,
+}
+
+impl From<Answer> for Page {
+    fn from(answer: Answer) -> Self {
+        let length = answer.incidents.len();
+        let readable = answer.incidents.into_iter().filter_map(Field::read);
+        Self {
+            incidents: readable.map(|Object(body)| body.into()).collect(),
+            length,
+            more: answer.more == Field::Read(true) && length > 0,
         }
     }
 }
@@ -120,6 +142,7 @@ impl IncidentList {
             offset: 0,
             ceiling: CEILING,
             seen: BTreeSet::new(),
+            passed_over: 0,
             over: false,
         };
         list.begin_at(since);
@@ -140,10 +163,13 @@ impl IncidentList {
         let url = pagerduty.url(&["incidents"]);
         let request = pagerduty.request(Method::GET, url).query(&self.query());
         let reply = pagerduty.call(Operation::ListIncidents, request).await?;
-        let answer: Answer = reply.json()?;
-        let more = answer.more == Some(true) && !answer.incidents.is_empty();
-        let page = answer.incidents.into_iter().map(Incident::from).collect();
-        self.take(page, more).map(Some)
+        self.take(reply.json::<Answer>()?.into()).map(Some)
+    }
+
+    /// How many incidents so far could not be read, and were passed over.
+    #[must_use]
+    pub fn passed_over(&self) -> usize {
+        self.passed_over
     }
 
     fn query(&self) -> Vec<(&'static str, String)> {
@@ -168,26 +194,31 @@ impl IncidentList {
     }
 
     /// Takes a page, and moves to the next.
-    fn take(&mut self, mut page: Vec<Incident>, more: bool) -> Result<Vec<Incident>, CallError> {
-        let read = page.len();
-        let last = page.iter().map(|incident| incident.created_at).max();
-        page.retain(|incident| self.seen.insert(incident.id.clone()));
-        self.offset += read;
+    fn take(&mut self, page: Page) -> Result<Vec<Incident>, CallError> {
+        let mut incidents = page.incidents;
+        let last = incidents.iter().map(|incident| incident.created_at).max();
+        self.passed_over += page.length - incidents.len();
+        incidents.retain(|incident| self.seen.insert(incident.id.clone()));
+        self.offset += page.length;
         match last {
-            Some(last) if more && self.offset + PAGE > self.ceiling => {
-                if last <= self.since {
-                    return Err(CallError::unknown(format!(
-                        "more than {} incidents were opened at {last}: no list of PagerDuty's goes behind them",
-                        self.offset
-                    )));
-                }
+            Some(last) if page.more && self.is_at_the_ceiling() && last > self.since => {
                 self.begin_at(last);
             }
-            Some(_) if more => {}
+            Some(_) | None if page.more && self.is_at_the_ceiling() => {
+                return Err(CallError::unknown(format!(
+                    "more than {} incidents were opened at {}: no list of PagerDuty's goes behind them",
+                    self.offset, self.since
+                )));
+            }
+            Some(_) | None if page.more => {}
             Some(_) | None if self.window_end < self.until => self.begin_at(self.window_end),
             Some(_) | None => self.over = true,
         }
-        Ok(page)
+        Ok(incidents)
+    }
+
+    fn is_at_the_ceiling(&self) -> bool {
+        self.offset + PAGE > self.ceiling
     }
 
     fn begin_at(&mut self, since: Timestamp) {
@@ -200,8 +231,9 @@ impl IncidentList {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use serde_json::{Value, json};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -236,7 +268,12 @@ mod tests {
             let found: Vec<_> = world.iter().filter(within).cloned().collect();
             let page: Vec<_> = found.iter().skip(list.offset).take(PAGE).cloned().collect();
             let more = found.len() > list.offset + PAGE;
-            all.extend(list.take(page, more)?.iter().map(|one| one.id.to_string()));
+            let page = Page {
+                length: page.len(),
+                incidents: page,
+                more,
+            };
+            all.extend(list.take(page)?.iter().map(|one| one.id.to_string()));
         }
         Ok(all)
     }
@@ -275,5 +312,38 @@ mod tests {
                 .to_string()
                 .contains("opened at")
         );
+    }
+
+    #[test]
+    fn an_incident_of_an_odd_shape_ends_nothing_and_is_counted() {
+        let good = json!({
+            "id": "Q1", "created_at": "2026-11-20T03:00:00Z", "status": 7, "urgency": ["high"], "service": {"id": 7},
+        });
+        let odd = json!([7, null, ["Q2"], {"id": 7}, {"id": "Q3", "created_at": 7}]);
+        let read = |incidents: Value| -> Page {
+            let answer = json!({"incidents": incidents, "more": true});
+            serde_json::from_value::<Answer>(answer).unwrap().into()
+        };
+        let mut list = list(1_800_000_000, 10_000);
+        let first = list.since;
+        assert_eq!(list.take(read(odd)).unwrap(), []);
+        assert_eq!((list.passed_over(), list.offset, list.since), (5, 5, first));
+        let incidents = list.take(read(json!([good]))).unwrap();
+        assert_eq!(incidents[0].status, IncidentStatus::InHand);
+        assert_eq!(
+            (incidents[0].urgency.as_ref(), incidents[0].service.as_ref()),
+            (None, None)
+        );
+        assert_eq!((list.passed_over(), list.offset, list.over), (5, 6, false));
+        for answer in [
+            json!({}),
+            json!({"incidents": null}),
+            json!({"incidents": {"more": false}}),
+        ] {
+            assert!(
+                serde_json::from_value::<Answer>(answer).is_err(),
+                "no list is no end of the list"
+            );
+        }
     }
 }

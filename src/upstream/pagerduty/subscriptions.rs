@@ -8,6 +8,7 @@ use std::fmt;
 use url::Url;
 
 use super::super::call::{CallError, Operation};
+use super::super::lenient::{Field, Object};
 use super::{PagerDuty, errors};
 use crate::escalation::SubscriptionId;
 
@@ -82,12 +83,12 @@ pub enum Subscribed {
     },
 }
 
+/// The list has to be one: an answer without does not mean that there is none.
 #[derive(Deserialize)]
 struct ListAnswer {
+    webhook_subscriptions: Vec<Field<Object<Body>>>,
     #[serde(default)]
-    webhook_subscriptions: Vec<Body>,
-    #[serde(default)]
-    more: Option<bool>,
+    more: Field<bool>,
 }
 
 #[derive(Deserialize)]
@@ -99,53 +100,61 @@ struct OneAnswer {
 #[derive(Deserialize)]
 struct Body {
     #[serde(default)]
-    id: String,
+    id: Field<String>,
     #[serde(default)]
-    active: Option<bool>,
+    active: Field<bool>,
     #[serde(default)]
-    delivery_method: Option<DeliveryMethod>,
+    delivery_method: Field<Object<DeliveryMethod>>,
     #[serde(default)]
-    events: Vec<String>,
+    events: Field<Vec<Field<String>>>,
     #[serde(default)]
-    filter: Option<Filter>,
+    filter: Field<Object<Filter>>,
 }
 
 #[derive(Deserialize, Default)]
 struct DeliveryMethod {
     #[serde(default)]
-    url: String,
+    url: Field<String>,
     #[serde(default)]
-    temporarily_disabled: Option<bool>,
+    temporarily_disabled: Field<bool>,
     #[serde(default)]
-    secret: Option<String>,
+    secret: Field<String>,
 }
 
 #[derive(Deserialize)]
 struct Filter {
     #[serde(default)]
-    id: Option<String>,
+    id: Field<String>,
     #[serde(default, rename = "type")]
-    kind: String,
+    kind: Field<String>,
 }
 
-impl From<Body> for Subscription {
-    fn from(body: Body) -> Self {
-        let delivery = body.delivery_method.unwrap_or_default();
-        let scope = match body.filter {
-            Some(Filter { id: Some(id), kind }) if kind == "service_reference" => {
-                Scope::Service(id)
-            }
-            Some(Filter { id: Some(id), kind }) if kind == "team_reference" => Scope::Team(id),
-            Some(_) | None => Scope::Account,
+impl Body {
+    /// `None`: it cannot be read whose incidents it sends, and it must not be taken for one that sends all.
+    fn read(self) -> Option<Subscription> {
+        let scope = match self.filter {
+            Field::Absent => Scope::Account,
+            Field::Foreign => return None,
+            Field::Read(Object(filter)) => match filter.kind {
+                Field::Read(kind) if kind == "service_reference" => {
+                    Scope::Service(filter.id.read()?)
+                }
+                Field::Read(kind) if kind == "team_reference" => Scope::Team(filter.id.read()?),
+                Field::Read(_) | Field::Absent => Scope::Account,
+                Field::Foreign => return None,
+            },
         };
-        Self {
-            id: body.id,
-            url: without_password(&delivery.url),
-            active: body.active != Some(false),
-            temporarily_disabled: delivery.temporarily_disabled == Some(true),
-            events: body.events,
+        let delivery = self.delivery_method.read();
+        let delivery = delivery.map_or_else(DeliveryMethod::default, |Object(delivery)| delivery);
+        let events = self.events.read().unwrap_or_default();
+        Some(Subscription {
+            id: self.id.read().unwrap_or_default(),
+            url: without_password(delivery.url.text().unwrap_or_default()),
+            active: self.active != Field::Read(false),
+            temporarily_disabled: delivery.temporarily_disabled == Field::Read(true),
+            events: events.into_iter().filter_map(Field::read).collect(),
             scope,
-        }
+        })
     }
 }
 
@@ -171,14 +180,19 @@ pub(super) async fn list(pagerduty: &PagerDuty) -> Result<Vec<Subscription>, Cal
             .call(Operation::ReadSubscriptions, request)
             .await?;
         let answer: ListAnswer = reply.json()?;
-        let more = answer.more == Some(true) && !answer.webhook_subscriptions.is_empty();
-        let page = answer.webhook_subscriptions.into_iter();
-        all.extend(page.map(Subscription::from));
+        let more = answer.more == Field::Read(true) && !answer.webhook_subscriptions.is_empty();
+        all.extend(readable(answer.webhook_subscriptions));
         if !more {
             break;
         }
     }
     Ok(all)
+}
+
+/// One of an odd shape is passed over: PagerDuty shows ours as it was told to make them.
+fn readable(list: Vec<Field<Object<Body>>>) -> impl Iterator<Item = Subscription> {
+    let list = list.into_iter().filter_map(Field::read);
+    list.filter_map(|Object(body)| body.read())
 }
 
 pub(super) async fn create(
@@ -201,9 +215,10 @@ pub(super) async fn create(
     let reply = pagerduty.exchange(operation, request).await?;
     if reply.status.is_success() {
         let made = reply.json::<OneAnswer>()?.webhook_subscription;
-        let secret = made.delivery_method.and_then(|delivery| delivery.secret);
+        let delivery = made.delivery_method.read();
+        let secret = delivery.and_then(|Object(delivery)| delivery.secret.read());
         return Ok(Subscribed::Made {
-            id: made.id,
+            id: made.id.read().unwrap_or_default(),
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
         });
     }
@@ -256,7 +271,7 @@ async fn act(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -267,10 +282,32 @@ mod tests {
             "filter": {"type": "team_reference", "id": "PTEAM"},
         }))
         .unwrap();
-        let read = Subscription::from(body);
+        let read = body.read().unwrap();
         assert_eq!(read.url, "https://host.example/webhooks/pagerduty");
         assert_eq!(read.scope, Scope::Team("PTEAM".into()));
         assert!(read.active && !read.temporarily_disabled);
+    }
+
+    #[test]
+    fn a_subscription_of_an_odd_shape_hides_no_other_and_is_not_taken_for_the_whole_account_s() {
+        let filter = |filter: Value| json!({"id": "PSUB0", "filter": filter});
+        let good = json!({
+            "id": "PSUB1", "active": "yes", "events": [7, "incident.triggered"], "delivery_method": {"url": 7},
+            "filter": {"type": "account_reference", "id": 7},
+        });
+        let answer = json!({"webhook_subscriptions": [
+            7, null, ["PSUB0"], filter(json!("account_reference")), filter(json!({"type": 7})),
+            filter(json!({"type": "service_reference", "id": 7})), filter(json!({"type": "team_reference"})), good,
+        ], "more": "no"});
+        let answer: ListAnswer = serde_json::from_value(answer).unwrap();
+        let read: Vec<_> = readable(answer.webhook_subscriptions).collect();
+        assert_eq!(read.len(), 1, "{read:?}");
+        assert_eq!(
+            (read[0].id.as_str(), &read[0].scope),
+            ("PSUB1", &Scope::Account)
+        );
+        assert_eq!(read[0].events, ["incident.triggered"]);
+        assert!(serde_json::from_value::<ListAnswer>(json!({})).is_err());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use escalator::simulator::{
     AgentSpec, AgentState, ConversationSpec, Effects, IncidentSpec, Operation, Urgency, What, Which,
 };
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{Said, count, ended, run, script};
 use crate::support::vhost::eventually;
@@ -265,4 +266,32 @@ async fn what_cannot_be_meant_is_64() {
         .await
         .ends(64, &["incident.triggered"]);
     assert!(world.simulator.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_cannot_be_read_is_passed_over_and_told() {
+    let world = World::new().await;
+    let body = json!({"more": false, "incidents": [
+        {"id": "Q1ODD", "created_at": 7},
+        {"id": "Q2GOOD", "created_at": Timestamp::now(), "status": "triggered", "urgency": ["high"], "service": 7},
+        "Q3ODD",
+    ]});
+    let answer = What::Status {
+        status: 200,
+        headers: Vec::new(),
+        body: body.to_string(),
+    };
+    script(
+        &world,
+        Operation::PagerdutyListIncidents,
+        Which::Nth(1),
+        answer,
+    );
+    drop(world.start("serve", &[]).await);
+    let said = catch_up(&world, &["--dry-run"], &[]).await;
+    said.ends(
+        0,
+        &["1 incident: 1 missing", "2 entries", "could not be read"],
+    );
+    assert_eq!(said.objects()[0]["incident"], "Q2GOOD");
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use escalator::simulator::{CobrowseApi, Config, ConversationSpec, Effects, Operation, What};
 
+use serde_json::json;
+
 use super::{
-    all_ended, assert_letter, attempts, count, ended, letter, next, nth, parked, trigger, triggered,
+    all_ended, always, assert_letter, attempts, count, ended, letter, next, nth, parked, trigger,
+    triggered,
 };
 use crate::support::world::{Case, World, assert_once};
 
@@ -318,4 +321,28 @@ async fn a_customer_who_has_declined_is_not_asked_again() {
     assert_eq!(effects.sessions.len(), 1);
     let note = note_of(&effects, &case);
     assert!(note.contains("declined or has ended since"), "{note}");
+}
+
+/// What stands where the sessions should be may be one.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_session_that_cannot_be_read_none_is_offered() {
+    let world = World::with(offers()).await;
+    let program = world.start("serve", &[]).await;
+    let agent = json!({
+        "purpose": "agent", "userId": "agent-1", "connectedTime": 7,
+        "messages": [{"type": "webmessaging", "state": "connected"}], "cobrowsesessions": {"live": true},
+    });
+    let body = json!({"participants": [agent]}).to_string();
+    let shown = What::Status {
+        status: 200,
+        headers: Vec::new(),
+        body,
+    };
+    always(&world, Operation::GenesysConversation, shown);
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "done").await;
+    assert_eq!(count(&world, Operation::GenesysOfferSession), 0);
+    let note = note_of(&world.simulator.effects(), &case);
+    assert!(note.contains("already running"), "{note}");
 }

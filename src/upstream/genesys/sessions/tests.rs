@@ -1,14 +1,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::tests::{MET, Oracle, conversation, items, judge, session_of};
+use super::super::super::lenient::Object;
+use super::super::tests::{Oracle, items, read_and_judge, session_of};
 use super::*;
-use crate::tests::{Tally, for_each_case};
 use serde_json::{Value, json};
 
+fn read_text(body: &str) -> serde_json::Result<Conversation> {
+    let body = serde_json::from_str::<Object<ConversationBody>>(body);
+    body.map(|Object(body)| body.into())
+}
+
 fn read(body: Value) -> Conversation {
-    serde_json::from_value::<ConversationBody>(body)
-        .unwrap()
-        .into()
+    read_text(&body.to_string()).unwrap()
 }
 
 fn agent(user: &str, extra: &Value) -> Value {
@@ -97,24 +100,25 @@ fn a_link_that_is_no_web_page_is_not_taken() {
 /// Under this contract.
 const ORACLE: Oracle = Oracle {
     connected: |participant| {
-        let mut talks = ["messages", "calls", "chats"]
+        let talks: Vec<&Value> = ["messages", "calls", "chats"]
             .into_iter()
             .flat_map(|name| items(participant, name))
-            .peekable();
-        if talks.peek().is_none() {
+            .collect();
+        if talks.is_empty() {
             return !participant["connectedTime"].is_null();
         }
-        talks.any(|talk| talk["state"] == "connected")
+        talks.iter().any(|talk| talk["state"] == "connected")
     },
     over: |body| {
         let finals = ["disconnected", "terminated", "ended", "closed"];
         !body["endTime"].is_null() || finals.iter().any(|state| body["state"] == *state)
     },
     live: |body| {
-        let live = items(body, "media").filter(|media| {
-            media["type"] == "cobrowse"
-                && media["state"] != "disconnected"
-                && media["state"] != "terminated"
+        let live = items(body, "media").into_iter().filter(|media| {
+            let kind = &media["type"];
+            let is_other = kind.is_null() || (kind.is_string() && kind != "cobrowse");
+            let gone = media["state"] == "disconnected" || media["state"] == "terminated";
+            !media.is_object() || !(is_other || gone)
         });
         live.map(session_of).collect()
     },
@@ -122,17 +126,61 @@ const ORACLE: Oracle = Oracle {
 
 #[test]
 fn of_100_000_conversations_none_is_a_panic_a_wrong_agent_or_a_wrong_session() {
-    let tally = Tally::default();
-    for_each_case(|dice| {
-        let (body, spoilt) = conversation(dice);
-        match serde_json::from_str::<ConversationBody>(&body.to_string()) {
-            Ok(read) => judge(&body, &read.into(), &ORACLE, &tally),
-            // Then nothing is decided, and it is read again later.
-            Err(error) => {
-                assert!(spoilt, "{error}: {body:#}");
-                tally.count("unreadable");
-            }
-        }
-    });
-    tally.assert_met(MET);
+    read_and_judge(read_text, &ORACLE);
+}
+
+#[test]
+fn what_stands_where_a_medium_should_is_a_live_session_that_cannot_be_read() {
+    for odd in [
+        json!("cobrowse"),
+        json!({"type": "webchat"}),
+        json!([7]),
+        json!([null]),
+        json!([["cobrowse", "s-1", "disconnected"]]),
+        json!([{"type": "cobrowse", "cobrowseSessionId": 7, "state": 7}]),
+        json!([{"type": ["cobrowse"]}]),
+    ] {
+        let read = read(json!({"state": "active", "media": odd}));
+        assert_eq!(read.cobrowse, [LiveCobrowse::unreadable()], "{odd}");
+    }
+}
+
+#[test]
+fn a_field_of_a_wrong_type_hides_neither_an_agent_nor_an_end() {
+    let read_one =
+        |one: Value| read(json!({"state": {"name": "active"}, "participants": [7, null, one]}));
+    let odd = json!({"startTime": 7, "messages": [7, {"state": "connected"}], "chats": "none"});
+    assert_eq!(read_one(agent("a-1", &odd)).agents.len(), 1);
+    assert_eq!(
+        read_one(agent("a-1", &json!({"connectedTime": 7})))
+            .agents
+            .len(),
+        1
+    );
+    // Its media are listed, and cannot be read: nobody knows that it is connected.
+    assert_eq!(
+        read_one(agent("a-1", &json!({"messages": "connected"})))
+            .agents
+            .len(),
+        0
+    );
+    assert_eq!(
+        read_one(agent("a-1", &json!({"endTime": 7}))).agents.len(),
+        0
+    );
+    assert!(read(json!({"endTime": 1_795_000_000, "participants": 7})).over);
+}
+
+#[test]
+fn of_the_answer_with_a_session_only_the_id_is_needed() {
+    for link in [
+        json!(7),
+        json!(["https://join.example/x"]),
+        json!("javascript:x"),
+    ] {
+        let body: SessionBody =
+            serde_json::from_value(json!({"id": "s-1", "joinUrl": link})).unwrap();
+        let session = body.session().unwrap();
+        assert_eq!((session.id.as_str(), session.link), ("s-1", None));
+    }
 }
