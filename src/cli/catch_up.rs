@@ -167,6 +167,7 @@ impl Parts {
                 }
                 CallError::NotSent(_)
                 | CallError::SetUp { .. }
+                | CallError::NoRoute { .. }
                 | CallError::Refused { .. }
                 | CallError::Conflict(_) => None,
             };

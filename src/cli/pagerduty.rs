@@ -56,10 +56,12 @@ pub(super) fn failure(
         CallError::SetUp { code, reason } => {
             Failure::failed(format!("{}: {reason}; {}", pagerduty.at(), code.hint()))
         }
-        CallError::Refused { .. } | CallError::Conflict(_) => Failure::failed(format!(
-            "{}: {error}; {} needs {needs}",
-            pagerduty.at(),
-            operation.as_str()
-        )),
+        CallError::NoRoute { .. } | CallError::Refused { .. } | CallError::Conflict(_) => {
+            Failure::failed(format!(
+                "{}: {error}; {} needs {needs}",
+                pagerduty.at(),
+                operation.as_str()
+            ))
+        }
     }
 }

@@ -141,8 +141,8 @@ impl Operation {
     /// What a refusal of it is about.
     pub(super) fn subject(self) -> Subject {
         match self {
-            // The conversation was read a moment before, so it is the route that is not there; or it has just ended, which the
-            // next read will tell.
+            // The conversation was read a moment before, so it is the route that is not there; or, where that has worked, the
+            // conversation has just ended.
             Self::OfferSession => Subject::Route,
             Self::Token
             | Self::CreateSession
@@ -248,6 +248,15 @@ pub enum CallError {
         /// The vendor's message.
         reason: String,
     },
+    /// Not found, in answer to the first write of a contract, whose conversation was read a moment before. No effect. As far
+    /// as is known the route is not there, and the other contract may have one.
+    #[error("{reason}")]
+    NoRoute {
+        /// It was a page that said so: something in between, or a server that has one for every route that it does not know.
+        page: bool,
+        /// The vendor's message.
+        reason: String,
+    },
     /// Refused for good, because of what this message asks for. No effect.
     #[error("{reason}")]
     Refused {
@@ -294,7 +303,31 @@ impl CallError {
             Self::NotSent(_)
             | Self::Throttled { .. }
             | Self::SetUp { .. }
+            | Self::NoRoute { .. }
             | Self::Refused { .. } => false,
+        }
+    }
+
+    /// What it says where the contract of the refused offer has worked before. Then the route is there, and "not found" for a
+    /// conversation that was read a moment before is said of that conversation: it has ended, or is of no concern to this
+    /// client. A page is not Genesys' own word, whatever it says.
+    #[must_use]
+    pub fn where_offers_have_worked(self) -> Self {
+        match self {
+            Self::NoRoute {
+                page: false,
+                reason,
+            } => Self::Refused {
+                code: Code::ConversationUnknown,
+                reason,
+            },
+            other @ (Self::NotSent(_)
+            | Self::Throttled { .. }
+            | Self::SetUp { .. }
+            | Self::NoRoute { .. }
+            | Self::Refused { .. }
+            | Self::Conflict(_)
+            | Self::Unknown { .. }) => other,
         }
     }
 
@@ -307,13 +340,18 @@ impl CallError {
     pub fn setback(&self, operation: Operation) -> Setback {
         let vendor = operation.vendor();
         let reason = self.to_string();
+        let waits_for_a_person = |code, reason| Setback {
+            code,
+            reason,
+            wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
+        };
         let (code, at_least, cost) = match self {
-            Self::SetUp { code, .. } => {
-                return Setback {
-                    code: *code,
-                    reason,
-                    wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
-                };
+            Self::SetUp { code, .. } => return waits_for_a_person(*code, reason),
+            Self::NoRoute { page: true, .. } => {
+                return waits_for_a_person(Code::AnsweredByAnother, reason);
+            }
+            Self::NoRoute { page: false, .. } => {
+                return waits_for_a_person(Code::GenesysRouteUnknown, reason);
             }
             Self::Refused { code, .. } => return Setback::last(*code, reason),
             Self::NotSent(_) => (vendor.unavailable(), None, Cost::Free),

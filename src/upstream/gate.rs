@@ -45,6 +45,7 @@ impl Gate {
             CallError::Unknown { retry_after, .. } => *retry_after,
             CallError::NotSent(_)
             | CallError::SetUp { .. }
+            | CallError::NoRoute { .. }
             | CallError::Refused { .. }
             | CallError::Conflict(_) => None,
         };

@@ -46,6 +46,7 @@ each that their clients have met) goes through the mapping that the worker uses.
 *final*: dead, with a dead letter. *waits*: tried again every 15 to 30 s at no cost, until somebody has put it right.
 *again*: by the schedule, with growing intervals. *free*: it costs none of `escalation.max_attempts`. *looked up first*: the write may
 have taken effect, so that nothing is sent again before it is known. *waited out first*: likewise, until it can no longer take effect.
+*the other contract first*: with `genesys.cobrowse_api = auto`, and where no write has worked yet, the other contract is tried once.
 *said by check* (or `catch-up`, `pagerduty`): no escalation makes this call; the command that does says it, and ends.
 ";
 
@@ -75,6 +76,9 @@ fn then(operation: Operation, error: &CallError, setback: &Setback) -> String {
     }
     match setback.wait {
         Wait::Final => "final".to_owned(),
+        Wait::Between(..) if matches!(error, CallError::NoRoute { .. }) => {
+            "the other contract first; waits, free".to_owned()
+        }
         Wait::Between(..) => "waits, free".to_owned(),
         Wait::After(after) => format!("again in {} s, free", after.as_secs()),
         Wait::Backoff { at_least, cost } => {
@@ -287,8 +291,38 @@ fn the_failures_that_were_mistaken_for_others_are_told_apart() {
             Ending::Waits,
         ),
         (
+            Operation::Token,
+            "404 with a page",
+            Code::AnsweredByAnother,
+            Ending::Waits,
+        ),
+        (
+            Operation::CreateSession,
+            "404 with a page",
+            Code::AnsweredByAnother,
+            Ending::Waits,
+        ),
+        (
             Operation::OfferSession,
-            "404 not.found",
+            "404 not.found, before the contract has worked",
+            Code::GenesysRouteUnknown,
+            Ending::Waits,
+        ),
+        (
+            Operation::OfferSession,
+            "404 not.found, once it has worked",
+            Code::ConversationUnknown,
+            Ending::Final,
+        ),
+        (
+            Operation::OfferSession,
+            "404 with a page",
+            Code::AnsweredByAnother,
+            Ending::Waits,
+        ),
+        (
+            Operation::OfferSession,
+            "405",
             Code::GenesysRouteUnknown,
             Ending::Waits,
         ),

@@ -294,9 +294,10 @@ pub(super) fn call_failed(
                 "check the address, the network, and the vendor's status page",
             )
         }
-        CallError::SetUp { .. } | CallError::Refused { .. } | CallError::Conflict(_) => {
-            Finding::failed(part, text, hint)
-        }
+        CallError::SetUp { .. }
+        | CallError::NoRoute { .. }
+        | CallError::Refused { .. }
+        | CallError::Conflict(_) => Finding::failed(part, text, hint),
     }
 }
 

@@ -106,6 +106,7 @@ fn before_sending(error: CallError) -> CallError {
         CallError::NotSent(_)
         | CallError::Throttled { .. }
         | CallError::SetUp { .. }
+        | CallError::NoRoute { .. }
         | CallError::Refused { .. }
         | CallError::Conflict(_) => error,
     }

@@ -39,10 +39,16 @@ pub(in crate::upstream) fn failure(operation: Operation, reply: &Reply) -> CallE
         StatusCode::UNAUTHORIZED => set_up(Code::GenesysCredentials),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => set_up(Code::AnsweredByAnother),
         // Whoever has no such route may well say so with a page: the other contract is tried then.
+        StatusCode::NOT_FOUND if operation.subject() == Subject::Route && operation.writes() => {
+            CallError::NoRoute {
+                page: reply.is_a_page(),
+                reason,
+            }
+        }
+        _ if reply.is_a_page() => set_up(Code::AnsweredByAnother),
         StatusCode::NOT_FOUND if operation.subject() == Subject::Route => {
             set_up(Code::GenesysRouteUnknown)
         }
-        _ if reply.is_a_page() => set_up(Code::AnsweredByAnother),
         StatusCode::METHOD_NOT_ALLOWED => set_up(Code::GenesysRouteUnknown),
         StatusCode::NOT_FOUND => refused(Code::ConversationUnknown),
         // The login host answers a wrong id or secret with 400. Whatever else is refused there, every other escalation

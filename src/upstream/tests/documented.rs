@@ -378,15 +378,42 @@ pub(super) fn documented(operation: Operation) -> Vec<Failure> {
         let own = operation == Operation::Token && matches!(status, 400 | 401 | 403);
         !own || body.contains("\"error\"") || body.starts_with('<')
     });
-    let mut failures: Vec<_> = answers
-        .map(|(status, what, headers, body)| Failure {
-            what: format!("{status} {what}"),
-            error: failure(
-                operation,
-                &reply(operation.vendor(), *status, headers, body),
-            ),
-        })
-        .collect();
+    let mut failures = Vec::new();
+    for (status, what, headers, body) in answers {
+        let answer = reply(operation.vendor(), *status, headers, body);
+        let error = failure(operation, &answer);
+        let what = format!("{status} {what}");
+        // One answer, and two meanings: what it says depends on whether offers have worked.
+        let later = match operation {
+            Operation::OfferSession => error.clone().where_offers_have_worked(),
+            Operation::Token
+            | Operation::ReadConversation
+            | Operation::CreateSession
+            | Operation::AttachMedia
+            | Operation::ReadAlerts
+            | Operation::ReadIncident
+            | Operation::ListIncidents
+            | Operation::ReadNotes
+            | Operation::WriteNote
+            | Operation::ReadAbilities
+            | Operation::ReadSubscriptions
+            | Operation::CreateSubscription
+            | Operation::EnableSubscription
+            | Operation::PingSubscription => error.clone(),
+        };
+        if later == error {
+            failures.push(Failure { what, error });
+            continue;
+        }
+        failures.push(Failure {
+            what: format!("{what}, before the contract has worked"),
+            error,
+        });
+        failures.push(Failure {
+            what: format!("{what}, once it has worked"),
+            error: later,
+        });
+    }
     let mut add = |what: &str, error| {
         failures.push(Failure {
             what: what.to_owned(),

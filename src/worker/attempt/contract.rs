@@ -120,35 +120,24 @@ impl Attempt<'_> {
         true
     }
 
-    /// Where the contract has worked, "not found" for a conversation that was there a moment before is said of that
-    /// conversation: it is gone, or of no concern to this client.
+    /// What a refused offer means: another thing where offers have worked.
     pub(in crate::worker) fn means_the_conversation(&self, error: CallError) -> CallError {
         let known = self.runner.genesys.finding();
-        let works = known.is_some_and(|k| k.confirmed && k.contract == Contract::Conversation);
-        match error {
-            CallError::SetUp {
-                code: Code::GenesysRouteUnknown,
-                reason,
-            } if works => CallError::Refused {
-                code: Code::ConversationUnknown,
-                reason,
-            },
-            other @ (CallError::NotSent(_)
-            | CallError::Throttled { .. }
-            | CallError::SetUp { .. }
-            | CallError::Refused { .. }
-            | CallError::Conflict(_)
-            | CallError::Unknown { .. }) => other,
+        match known.is_some_and(|k| k.confirmed && k.contract == Contract::Conversation) {
+            true => error.where_offers_have_worked(),
+            false => error,
         }
     }
 }
 
+/// A server that knows the path and not the method has no such route either.
 fn is_no_route(error: &CallError) -> bool {
     matches!(
         error,
-        CallError::SetUp {
-            code: Code::GenesysRouteUnknown,
-            ..
-        }
+        CallError::NoRoute { .. }
+            | CallError::SetUp {
+                code: Code::GenesysRouteUnknown,
+                ..
+            }
     )
 }

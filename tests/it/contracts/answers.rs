@@ -100,7 +100,7 @@ fn failure(error: &CallError) -> String {
     match error {
         CallError::NotSent(_) => "not sent".to_owned(),
         CallError::Throttled { retry_after, .. } => format!("throttled for {retry_after:?}"),
-        CallError::SetUp { .. } => "set-up".to_owned(),
+        CallError::SetUp { .. } | CallError::NoRoute { .. } => "set-up".to_owned(),
         CallError::Refused { .. } => "refused".to_owned(),
         CallError::Conflict(_) => "conflict".to_owned(),
         CallError::Unknown { .. } => "unknown".to_owned(),

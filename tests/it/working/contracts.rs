@@ -241,6 +241,43 @@ async fn a_contract_that_has_worked_is_never_decided_again() {
     assert_eq!(count(&world, Operation::GenesysCreateSession), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_says_nothing_of_the_conversation_also_where_the_contract_has_worked() {
+    let world = World::with(offers()).await;
+    let program = world.start("serve", AUTO).await;
+    let cases = triggered(&world, &program, 1).await;
+    all_ended(&program, &cases, "done").await;
+    next(&world, Operation::GenesysOfferSession, page(404));
+    let case = world.case();
+    trigger(&world, &program, &case).await;
+    parked(&program, &case, "answered_by_another").await;
+    assert_eq!(count(&world, Operation::GenesysCreateSession), 0);
+}
+
+/// Whoever has no such route may well say so with a page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_for_a_route_that_is_not_there_has_the_other_contract_tried() {
+    let world = World::with(Config {
+        shows_state: true,
+        ..offers()
+    })
+    .await;
+    let program = world.start("serve", AUTO).await;
+    next(&world, Operation::GenesysCreateSession, page(404));
+    let cases = triggered(&world, &program, 1).await;
+    all_ended(&program, &cases, "done").await;
+    assert_once(&world.simulator.effects(), &cases);
+    assert_eq!(count(&world, Operation::GenesysCreateSession), 1);
+}
+
+fn page(status: u16) -> What {
+    What::Status {
+        status,
+        headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+        body: "<!doctype html><html><body>Not Found</body></html>".to_owned(),
+    }
+}
+
 /// A process that only knows what a read looked like asks the ledger before it tries another contract.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_has_proven_is_not_tried_again() {

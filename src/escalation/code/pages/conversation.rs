@@ -5,11 +5,12 @@ use super::super::page::{Ending, Page};
 use super::DEAD;
 
 pub(super) const UNKNOWN: Page = Page {
-    meaning: "Genesys does not know the conversation, or does not show it to us.",
+    meaning: "Genesys does not know the conversation, or does not show it to us, or no longer.",
     cause: "The alert carries a wrong id (an interaction's, a participant's, another organisation's), the region is another one, or the \
 conversation lies in a division that the OAuth client's role does not reach.",
     steps: &[
-        "`escalator escalations show INCIDENT` names the id. Open https://apps.REGION/directory/#/engage/admin/interactions/ID in the browser.",
+        "The reason names offer_session: the conversation could be read a moment before, so it has most likely just ended. Open it in Genesys; where the customer is still there, replay.",
+        "Else `escalator escalations show INCIDENT` names the id. Open https://apps.REGION/directory/#/engage/admin/interactions/ID in the browser.",
         "It is not there: correct what the sender puts into `conversation_id`. It has to be the id under /api/v2/conversations.",
         "It is there: add the conversation's division to the OAuth client's role (Admin, Integrations, OAuth, Roles).",
         "Is `genesys.region` the region of that organisation?",
@@ -20,6 +21,7 @@ conversation lies in a division that the OAuth client's role does not reach.",
     seen: &[
         "Genesys answers the read of the conversation with 404 (not.found), or with 400: what was asked for is no conversation's id",
         "under the `sessions` contract also 404 to the attaching of the session",
+        "under the `conversation` contract also 404 to the offer, where offers have worked before: the conversation could be read a moment before, and has most likely just ended",
     ],
     see_also: &[
         Code::GenesysDivisionMissing,

@@ -98,7 +98,7 @@ pub(super) const ROUTE_UNKNOWN: Page = Page {
     ending: Ending::Waits,
     work: WAITS,
     seen: &[
-        "404 to a call whose path names nothing that could be unknown, or a conversation that was read a moment ago",
+        "404 to a call whose path names nothing that could be unknown, or, as long as no offer has worked, to the offer in a conversation that was read a moment ago",
         "405; and 413, 415 or the like to the request for a token",
         "a redirect (3xx) in answer to a read",
     ],
