@@ -35,7 +35,7 @@ pub use ids::{
 pub use key::Key;
 pub use lane::Lane;
 pub use message::{Event, Message, Origin, Start, Task, Trigger, Undecodable};
-pub use note::{Marker, NoteStyle, NoteText, Outcome as NoteOutcome};
+pub use note::{Marker, NoteContent, NoteStyle, NoteText, Outcome as NoteOutcome};
 pub use progress::{Context, End, GaveUp, Intent, Offer, Progress, Step, Write};
 pub use retry::{Cost, Setback, Wait};
 pub use session_link::SessionLink;

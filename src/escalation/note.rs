@@ -65,6 +65,44 @@ impl NoteStyle {
     }
 }
 
+/// What stands before a join code in a note. Whoever quotes this quotes a note.
+const JOIN_CODE: &str = "Join code:";
+
+/// A note as it is to be written, and what in it admits whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NoteContent {
+    text: String,
+    access: Vec<SessionLink>,
+}
+
+impl NoteContent {
+    /// Plain text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether this text, somebody else's answer to the note, quotes what must stand nowhere else: a code or link of it, or the
+    /// place where a code stands, for what follows may be cut off or written in another way.
+    #[must_use]
+    pub fn is_quoted_by(&self, text: &str) -> bool {
+        // What was quoted twice has its slashes and quotes escaped.
+        let text = text.replace('\\', "");
+        let mut access = self.access.iter();
+        text.contains(JOIN_CODE) || access.any(|secret| text.contains(secret.reveal()))
+    }
+}
+
+impl From<String> for NoteContent {
+    /// A note that admits nobody.
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            access: Vec::new(),
+        }
+    }
+}
+
 /// What the note of a finished escalation is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct NoteText<'a> {
@@ -87,7 +125,7 @@ pub struct NoteText<'a> {
 impl NoteText<'_> {
     /// The note, plain text. The first line is what PagerDuty's app shows in a list.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self) -> NoteContent {
         let mut lines = Vec::with_capacity(8);
         match self.offer {
             Offer::Ours {
@@ -124,7 +162,15 @@ impl NoteText<'_> {
         }
         lines.push(String::new());
         lines.push(Marker::of(self.key, Outcome::Ready).as_str().to_owned());
-        lines.join("\n")
+        NoteContent {
+            text: lines.join("\n"),
+            access: [self.link, self.viewer]
+                .into_iter()
+                .flatten()
+                .filter(|secret| !secret.reveal().is_empty())
+                .cloned()
+                .collect(),
+        }
     }
 
     fn push_offered(&self, lines: &mut Vec<String>, shown: bool, ends: Option<Timestamp>) {
@@ -143,7 +189,7 @@ impl NoteText<'_> {
         }
         if self.style.access_links {
             if let Some(code) = self.link {
-                lines.push(format!("Join code: {}", code.reveal()));
+                lines.push(format!("{JOIN_CODE} {}", code.reveal()));
             }
             if let Some(viewer) = self.viewer {
                 lines.push(format!("Agent's view: {}", viewer.reveal()));
@@ -231,6 +277,7 @@ mod tests {
         }
         .render();
         let marker = Marker::of(&key(), Outcome::Ready);
+        let text = text.as_str();
         assert_eq!(
             text,
             format!(
@@ -238,7 +285,7 @@ mod tests {
                 marker.as_str()
             )
         );
-        assert!(marker.is_in(&text));
+        assert!(marker.is_in(text));
     }
 
     #[test]
@@ -253,12 +300,17 @@ mod tests {
             style: &style(true),
         }
         .render();
+        let text = text.as_str();
         assert!(text.contains("already running"));
         assert!(!text.contains("http"));
-        assert!(Marker::of(&key(), Outcome::Ready).is_in(&text));
+        assert!(Marker::of(&key(), Outcome::Ready).is_in(text));
     }
 
     fn offered(shown: bool, access_links: bool) -> String {
+        note_of_an_offer(shown, access_links).as_str().to_owned()
+    }
+
+    fn note_of_an_offer(shown: bool, access_links: bool) -> NoteContent {
         let agent = Agent {
             id: AgentId::parse("agent-1").unwrap(),
             instead_of: None,
@@ -309,5 +361,22 @@ mod tests {
         }
         assert!(offered(true, false).starts_with("Cobrowse session ready: https://apps."));
         assert!(!offered(true, false).contains("The offer ends"));
+    }
+
+    #[test]
+    fn whoever_quotes_what_admits_somebody_is_noticed() {
+        let note = note_of_an_offer(true, true);
+        for quoting in [
+            "content is not allowed: 482913",
+            "see https://view.example/4b1f.",
+            r#"{\"content\":\"https:\\/\\/view.example\\/4b1f\"}"#,
+            // Cut off, or grouped for people.
+            "Invalid content: … Join code: 48",
+            "Join code: 482 913",
+        ] {
+            assert!(note.is_quoted_by(quoting), "{quoting}");
+        }
+        assert!(!note.is_quoted_by("Invalid Input Provided"));
+        assert!(!NoteContent::from(String::new()).is_quoted_by("Content is too long"));
     }
 }

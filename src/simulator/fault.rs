@@ -91,6 +91,8 @@ pub enum What {
         #[serde(default)]
         body: String,
     },
+    /// No effect; this status, with an error that quotes the request's body.
+    Echo(u16),
     /// The effect takes place, then the connection is closed without an answer.
     LoseAnswer,
     /// No effect; the connection is closed without an answer.

@@ -10,7 +10,7 @@ use hyper::{
     body::Frame,
     header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fault::Operation;
 
@@ -134,6 +134,16 @@ pub(super) fn plain(status: u16, bytes: Bytes) -> Response<Body> {
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
+}
+
+/// A refusal that quotes what it refuses, where either vendor says such a thing.
+pub(super) fn echo(status: u16, request: &[u8]) -> Answer {
+    let quoted = String::from_utf8_lossy(request);
+    let said = json!({
+        "message": quoted,
+        "error": {"message": "Invalid Input Provided", "code": 2001, "errors": [quoted]},
+    });
+    Answer::json(status, said)
 }
 
 /// The page of a proxy where JSON was expected.

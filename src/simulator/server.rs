@@ -295,6 +295,7 @@ async fn fail(
             }
             Some(response)
         }
+        What::Echo(status) => Some(reply::echo(status, &call.body).into_response()),
         What::LoseAnswer => {
             shared.act(vendor, &call);
             None

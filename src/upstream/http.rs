@@ -192,7 +192,8 @@ pub(super) fn clip(text: &str) -> String {
         .split(|c: char| c.is_control() || c.is_whitespace())
         .filter(|word| !word.is_empty())
         .map(|word| {
-            if word.contains("://") {
+            // Its slashes may be escaped, where it was quoted twice.
+            if word.replace('\\', "").contains("://") {
                 "(a link)"
             } else {
                 word
@@ -288,6 +289,7 @@ mod tests {
             clip(text),
             "bad note: Cobrowse session ready: (a link) (x) end"
         );
+        assert_eq!(clip(r#"{"at":"https:\/\/join.example\/x"}"#), "(a link)");
         assert_eq!(clip(&"é".repeat(1000)).chars().count(), MESSAGE_CAP + 1);
     }
 }

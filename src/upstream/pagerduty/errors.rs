@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::call::{CallError, Operation, Subject};
 pub(super) use super::super::http::REQUEST_ID;
 use super::super::http::{Reply, clip};
-use crate::escalation::Code;
+use crate::escalation::{Code, NoteContent};
 
 /// `From` missing, malformed, or of nobody in the account.
 const FROM_CODES: [u64; 3] = [2016, 1028, 1008];
@@ -20,11 +20,25 @@ const NOT_FOUND: [u64; 2] = [2100, 5001];
 
 /// The failure that an answer without a 2xx status stands for.
 pub(in crate::upstream) fn failure(operation: Operation, reply: &Reply) -> CallError {
+    failure_of_a_note(operation, reply, &NoteContent::default())
+}
+
+/// The same for an answer that may quote this note, and with it what admits whoever has it.
+pub(super) fn failure_of_a_note(
+    operation: Operation,
+    reply: &Reply,
+    note: &NoteContent,
+) -> CallError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let error = body.get("error").unwrap_or(&body);
     let code = error.get("code").and_then(number);
     let texts = texts(error);
-    let reason = reason(operation, reply, code, &texts);
+    // What it means is read from what was said; what is told of that goes into log, history and dead letter.
+    let told = texts.iter().map(|text| match note.is_quoted_by(text) {
+        true => "(quotes the note)",
+        false => text.as_str(),
+    });
+    let reason = reason(operation, reply, code, &told.collect::<Vec<_>>());
     let refused = |code| CallError::Refused {
         code,
         reason: reason.clone(),
@@ -138,7 +152,7 @@ fn texts(error: &Value) -> Vec<String> {
     texts
 }
 
-fn reason(operation: Operation, reply: &Reply, code: Option<u64>, texts: &[String]) -> String {
+fn reason(operation: Operation, reply: &Reply, code: Option<u64>, texts: &[&str]) -> String {
     let mut text = format!(
         "PagerDuty answered {} with {}",
         operation.as_str(),

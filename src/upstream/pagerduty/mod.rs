@@ -21,7 +21,7 @@ pub use self::subscriptions::{Scope, Subscribed, Subscription};
 use super::call::{CallError, Operation};
 use super::gate::Gate;
 use super::http::{self, Http, Reply};
-use crate::escalation::{Context, IncidentId, Marker, NoteId, SubscriptionId};
+use crate::escalation::{Context, IncidentId, Marker, NoteContent, NoteId, SubscriptionId};
 
 /// Where PagerDuty is, who we are there, and where an alert says what it is about.
 #[derive(Debug, Clone)]
@@ -80,14 +80,15 @@ impl PagerDuty {
         incident_body::read(self, incident).await
     }
 
-    /// Writes a note. Not idempotent; the look-up twin is [`find_note`](Self::find_note).
+    /// Writes a note. Not idempotent; the look-up twin is [`find_note`](Self::find_note). No error quotes what in the note
+    /// admits whoever has it.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn write_note(
         &self,
         incident: &IncidentId,
-        content: &str,
+        content: &NoteContent,
     ) -> Result<NoteId, CallError> {
         notes::write(self, incident, content).await
     }

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::super::call::{CallError, Operation};
 use super::super::lenient::{Field, Object};
-use super::PagerDuty;
-use crate::escalation::{IncidentId, Marker, NoteId};
+use super::{PagerDuty, errors};
+use crate::escalation::{IncidentId, Marker, NoteContent, NoteId};
 
 #[derive(Deserialize)]
 struct NoteAnswer {
@@ -45,13 +45,17 @@ impl Note {
 pub(super) async fn write(
     pagerduty: &PagerDuty,
     incident: &IncidentId,
-    content: &str,
+    content: &NoteContent,
 ) -> Result<NoteId, CallError> {
     let url = pagerduty.url(&["incidents", incident.as_str(), "notes"]);
     let request = pagerduty
         .request(Method::POST, url)
-        .json(&json!({"note": {"content": content}}));
-    let reply = pagerduty.call(Operation::WriteNote, request).await?;
+        .json(&json!({"note": {"content": content.as_str()}}));
+    let reply = pagerduty.exchange(Operation::WriteNote, request).await?;
+    if !reply.status.is_success() {
+        let error = errors::failure_of_a_note(Operation::WriteNote, &reply, content);
+        return Err(pagerduty.gate.heed(error));
+    }
     reply.json::<NoteAnswer>()?.note.id()
 }
 

@@ -45,7 +45,9 @@ async fn understood(simulator: &Simulator, sample: &Sample) -> Option<String> {
             })
         }
         Operation::PagerdutyCreateNote => {
-            let written = pagerduty.write_note(&incident, "x").await;
+            let written = pagerduty
+                .write_note(&incident, &"x".to_owned().into())
+                .await;
             written.map(|id| format!("note {id}"))
         }
         Operation::PagerdutyAbilities => pagerduty.abilities().await.map(|()| "good".to_owned()),

@@ -128,7 +128,7 @@ async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {
     let marker = marker();
     pagerduty.alerts(incident).await.unwrap();
     assert_eq!(pagerduty.find_note(incident, &marker).await.unwrap(), None);
-    let content = format!("Cobrowse session ready:\n\"x\" – {}", marker.as_str());
+    let content = format!("Cobrowse session ready:\n\"x\" – {}", marker.as_str()).into();
     pagerduty.write_note(incident, &content).await.unwrap();
     assert!(
         pagerduty
