@@ -135,7 +135,10 @@ pub fn pool(
             },
             schedule: Schedule::new(worker.max_attempts),
             note: NoteStyle {
-                client: web_client(settings.genesys()?),
+                client: {
+                    let genesys = settings.genesys()?;
+                    web_client(genesys.api_url.as_str(), &genesys.region)
+                },
                 access_links: settings.note()?.include_access_links,
             },
         },
@@ -151,11 +154,13 @@ pub fn pool(
     ))
 }
 
-/// The address of the web client: beside the API's own, where that says which region it is.
-fn web_client(genesys: &settings::Genesys) -> String {
-    let host = genesys.api_url.as_str().strip_prefix("https://api.");
-    let domain = host.map_or(genesys.region.as_str(), |rest| rest.trim_end_matches('/'));
-    format!("https://apps.{domain}")
+/// The address of the web client: beside the API's own, where that is a region's; what looks like one may be a proxy's, beside
+/// which there is no web client.
+fn web_client(api_url: &str, region: &str) -> String {
+    let host = api_url.strip_prefix("https://api.");
+    let domain = host.map(|rest| rest.trim_end_matches('/'));
+    let domain = domain.filter(|domain| settings::is_region(domain));
+    format!("https://apps.{}", domain.unwrap_or(region))
 }
 
 /// The client for Genesys.
@@ -202,4 +207,27 @@ pub(super) fn connect_timeout(worker: &settings::Worker) -> Duration {
 fn owner() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     format!("{}/{}", host.trim(), std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_web_client_is_beside_the_api_where_that_is_a_region_s() {
+        for (api_url, client) in [
+            (
+                "https://api.usw2.pure.cloud/",
+                "https://apps.usw2.pure.cloud",
+            ),
+            // A proxy of one's own.
+            (
+                "https://api.gateway.example/",
+                "https://apps.mypurecloud.ie",
+            ),
+            ("http://127.0.0.1:8090/", "https://apps.mypurecloud.ie"),
+        ] {
+            assert_eq!(web_client(api_url, "mypurecloud.ie"), client, "{api_url}");
+        }
+    }
 }

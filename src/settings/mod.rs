@@ -47,6 +47,7 @@ pub use log::{Log, LogFormat};
 pub use note::Note;
 pub use pagerduty::PagerDutyApi;
 pub use reference::{KeyDoc, reference, reference_as_markdown};
+pub use regions::is_known as is_region;
 pub use role::Role;
 pub use span::parse_span;
 pub use starts::{StartUrgency, Starts};

@@ -33,8 +33,9 @@ pub(super) fn domain_of(aws: &str) -> Option<&'static str> {
     found.map(|(_, domain)| *domain)
 }
 
-/// Whether a region has this domain.
-pub(super) fn is_known(domain: &str) -> bool {
+/// Whether a region of Genesys Cloud has this domain.
+#[must_use]
+pub fn is_known(domain: &str) -> bool {
     REGIONS.iter().any(|(_, known)| *known == domain)
 }
 
