@@ -13,9 +13,11 @@ use super::super::call::{CallError, Operation};
 use super::{PagerDuty, PagerDutyConfig, details};
 use crate::escalation::{Context, IncidentId};
 
-const PAGE: usize = 100;
-/// An incident with more alerts than this names its conversation in the first of them, or not at all.
-const MAX_PAGES: usize = 10;
+/// PagerDuty would give 100. But each alert carries its details twice, and an answer of more than 4 MiB is not read: an incident
+/// whose alerts are large would never be.
+const PAGE: usize = 25;
+/// An incident with more alerts than these pages hold names its conversation in the first of them, or not at all.
+const MAX_PAGES: usize = 40;
 
 /// What an incident's alerts say.
 #[derive(Debug, Clone, PartialEq, Eq)]

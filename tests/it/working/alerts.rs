@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use escalator::simulator::{Config, Details, Operation};
+use escalator::simulator::{Config, ConversationSpec, Details, IncidentSpec, Operation};
 
 use super::{
     asked_genesys, assert_letter, attempts, case_of, count, dead, ended, letters, trigger,
 };
-use crate::support::world::{World, assert_once};
+use crate::support::world::{Case, World, assert_once};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conversation_is_found_in_every_shape_of_an_alert() {
@@ -27,6 +27,28 @@ async fn the_conversation_is_found_in_every_shape_of_an_alert() {
     }
     super::all_ended(&program, &cases, "done").await;
     assert_once(&world.simulator.effects(), &cases);
+}
+
+/// 100 of them are 10 MB.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_alerts_are_read_to_the_last() {
+    let world = World::new().await;
+    let program = world.start("serve", &[]).await;
+    let spec = ConversationSpec::with_agent("agent-1");
+    let conversation = world.simulator.open_conversation(spec);
+    let case = Case {
+        incident: world.simulator.open_incident(IncidentSpec {
+            details: Details::SeveralAlerts(100),
+            // It stands in an alert twice.
+            title: "large ".repeat(8 * 1024),
+            ..IncidentSpec::about(conversation.clone())
+        }),
+        conversation,
+    };
+    trigger(&world, &program, &case).await;
+    ended(&program, &case, "done").await;
+    assert_once(&world.simulator.effects(), &[case]);
+    assert_eq!(count(&world, Operation::PagerdutyAlerts), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
