@@ -366,6 +366,23 @@ async fn a_key_that_may_not_list_is_no_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_by_itself_is_a_warning_and_no_fault() {
+    let world = world().await;
+    let bearer = format!("Bearer {}", world.simulator.config().api_token);
+    for (credential, states) in [
+        (bearer.as_str(), vec!["ok", "warning"]),
+        (&world.simulator.config().api_token, vec!["ok"]),
+    ] {
+        let (code, findings, all) = check(&world, &[("PAGERDUTY_API_TOKEN", credential)]).await;
+        assert_eq!(code, 0, "{all}");
+        let told = findings.iter().filter(|one| one["part"] == "pagerduty");
+        let told: Vec<_> = told.map(|one| one["state"].as_str().unwrap()).collect();
+        assert_eq!(told, states, "{all}");
+        assert_eq!(all.contains("24 hours"), states.len() == 2, "{all}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_is_0_when_ready_1_when_not_and_69_when_nobody_is_there() {
     let world = World::new().await;
     let program = world.start("worker", &[]).await;

@@ -163,7 +163,7 @@ pub(super) async fn genesys(genesys: &Genesys) -> Vec<Finding> {
 
 /// Whether the key is good.
 pub(super) async fn pagerduty(pagerduty: &PagerDuty) -> Vec<Finding> {
-    vec![match pagerduty.abilities().await {
+    let mut findings = vec![match pagerduty.abilities().await {
         Ok(()) => Finding::ok(
             "pagerduty",
             format!("{} accepts the API key", pagerduty.at()),
@@ -180,7 +180,15 @@ pub(super) async fn pagerduty(pagerduty: &PagerDuty) -> Vec<Finding> {
             Operation::ReadAbilities,
             &error,
         ),
-    }]
+    }];
+    if pagerduty.has_a_token_that_ends() {
+        findings.push(Finding::warning(
+            "pagerduty",
+            "pagerduty.api_token is an OAuth token: it ends 24 hours after it was given, and nothing renews it",
+            "use a REST API key, or see to it that a new token is put there, and the service restarted, in time",
+        ));
+    }
+    findings
 }
 
 /// Whether a subscription sends us what we need.

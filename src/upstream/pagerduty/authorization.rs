@@ -10,11 +10,7 @@ const BEARER: &str = "Bearer ";
 /// The value of `Authorization`, marked as one that is not to be shown.
 pub(super) fn header(credential: &SecretString) -> HeaderValue {
     let written = credential.expose_secret();
-    let is_written_out = written.starts_with(KEY)
-        || written
-            .get(..BEARER.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(BEARER));
-    let value = if is_written_out {
+    let value = if written.starts_with(KEY) || is_bearer(credential) {
         HeaderValue::from_str(written)
     } else {
         HeaderValue::from_str(&format!("{KEY}{written}"))
@@ -23,6 +19,12 @@ pub(super) fn header(credential: &SecretString) -> HeaderValue {
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
+}
+
+/// Whether it is an OAuth token, which ends by itself; a key does not.
+pub(super) fn is_bearer(credential: &SecretString) -> bool {
+    let start = credential.expose_secret().get(..BEARER.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(BEARER))
 }
 
 #[cfg(test)]

@@ -63,6 +63,12 @@ impl PagerDuty {
         &self.config.api_url
     }
 
+    /// Whether the credential is an OAuth token, which lives for 24 hours.
+    #[must_use]
+    pub fn has_a_token_that_ends(&self) -> bool {
+        authorization::is_bearer(&self.config.api_token)
+    }
+
     /// Reads what an incident's alerts say about the conversation. May be repeated; alerts may come late.
     ///
     /// # Errors

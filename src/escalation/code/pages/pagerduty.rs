@@ -23,11 +23,13 @@ pub(super) const REFUSED: Page = Page {
 
 pub(super) const CREDENTIALS: Page = Page {
     meaning: "PagerDuty does not accept the API key.",
-    cause: "The key was revoked or replaced, its user was deleted, it was copied with something missing, or it belongs to the other region.",
+    cause: "The key was revoked or replaced, its user was deleted, it was copied with something missing, or it belongs to the other region. \
+An app's OAuth token (`Bearer …`) ends by itself after 24 hours.",
     steps: &[
         "Run `escalator check`: it asks PagerDuty with the key and writes nothing.",
         "Look in PagerDuty (Integrations, API Access Keys, or the user's settings) whether the key still exists. Make a new one if not.",
-        "Put it into `pagerduty.api_token` (or the file that PAGERDUTY_API_TOKEN_FILE names), without quotes and blanks, and restart.",
+        "It is written with `Bearer` before it: an app's token lives for 86,400 s and escalator does not renew it. Ask PagerDuty for a new one, or better use a REST API key, which does not end.",
+        "Put it into `pagerduty.api_token` (or the file that PAGERDUTY_API_TOKEN_FILE names), without quotes and stray blanks, and restart.",
         "Account in the EU: `pagerduty.api_url` = https://api.eu.pagerduty.com. A key of the other region looks like a wrong key.",
     ],
     ending: Ending::Waits,
