@@ -143,6 +143,35 @@ fn a_page_fits_its_columns() {
     }
 }
 
+/// What there is to do has to be the same in the log, where the hint stands, and on the page.
+#[test]
+fn hint_and_page_of_an_offer_of_unknown_outcome_say_the_same() {
+    let code = Code::SessionOutcomeUnknown;
+    let page = code.page().steps.join(" ");
+    for text in [code.hint(), page.as_str()] {
+        assert!(text.contains("the agent starts"), "{text}");
+        assert!(text.contains("by hand"), "{text}");
+        assert!(text.contains("from an hour after"), "{text}");
+    }
+}
+
+/// A letter in the queue may be the only record that there is.
+#[test]
+fn no_page_says_that_a_letter_is_to_be_taken_out_of_its_queue() {
+    let mut told = 0;
+    for code in Code::ALL {
+        for text in texts(code)
+            .into_iter()
+            .filter(|text| text.contains("escalations.dead"))
+        {
+            assert!(!text.to_lowercase().contains("take"), "{code}: {text}");
+            assert!(text.contains("ack_requeue_true"), "{code}: {text}");
+            told += 1;
+        }
+    }
+    assert_eq!(told, 2);
+}
+
 #[test]
 fn the_runbook_has_the_pages_that_are_compiled_in() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/runbook/codes.md");

@@ -8,7 +8,7 @@ pub(super) const WEBHOOK_NOT_UNDERSTOOD: Page = Page {
     meaning: "A webhook was genuine, and could not be understood.",
     cause: "PagerDuty's format has changed, or another service signs its webhooks with the same secret.",
     steps: &[
-        "Take the letter out of the queue escalations.dead: its `raw` has the bytes, in Base64.",
+        "Look at the letter and leave it in the queue escalations.dead: its `raw` has the bytes, in Base64, and it is the only record of them. README shows how, under *Dead letters* (`ack_requeue_true`).",
         "Is it a V3 webhook of PagerDuty? Another sender needs a secret of its own.",
         "It is one: upgrade escalator, then replay; until then open incidents are found in PagerDuty.",
     ],
@@ -22,7 +22,7 @@ pub(super) const MESSAGE_UNDECODABLE: Page = Page {
     meaning: "A message in a work queue could not be read.",
     cause: "The ingress is newer than the workers, or something else publishes to escalator's queues.",
     steps: &[
-        "Take the letter out of the queue escalations.dead: its `raw` has the bytes, in Base64.",
+        "Look at the letter and leave it in the queue escalations.dead: its `raw` has the bytes, in Base64, and it is the only record of them. README shows how, under *Dead letters* (`ack_requeue_true`).",
         "It looks like ours (a `version` that is higher): upgrade all workers, then replay.",
         "It does not: find out who else may write to the exchange escalations, and take that right away.",
     ],
