@@ -346,6 +346,73 @@ async fn a_subscription_that_does_not_send_what_is_needed_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_which_no_subscription_sends_anything_is_told() {
+    let world = World::new().await;
+    let mine = [("PAGERDUTY_SERVICES", "PMINE,PALSO")];
+    let of = |service: Option<&str>| Subscription {
+        service_id: service.map(str::to_owned),
+        ..Subscription::to(WEBHOOKS)
+    };
+    world.simulator.add_subscription(of(Some("PMINE")));
+    let (code, findings, all) = check(&world, &mine).await;
+    let (state, text) = part(&findings, "webhook");
+    assert_eq!((code, state), (0, "warning"), "{all}");
+    assert!(
+        text.contains("no subscription sends incidents of PALSO,"),
+        "{text}"
+    );
+    // One for each, or one for the whole account.
+    for other in [Some("PALSO"), None] {
+        world.simulator.clear_subscriptions();
+        world.simulator.add_subscription(of(Some("PMINE")));
+        world.simulator.add_subscription(of(other));
+        let (_, findings, all) = check(&world, &mine).await;
+        assert_eq!(part(&findings, "webhook").0, "ok", "{all}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_reads_like_another_contract_than_the_one_set_is_told() {
+    let participants = r#""participants":[{"purpose":"customer"}]"#;
+    let sessions = format!(r#"{{"state":"active",{participants}}}"#);
+    let conversation = format!("{{{participants}}}");
+    for (api, set, body, warned) in [
+        (CobrowseApi::Conversation, "conversation", &sessions, true),
+        (
+            CobrowseApi::Conversation,
+            "conversation",
+            &conversation,
+            false,
+        ),
+        (CobrowseApi::Sessions, "sessions", &conversation, true),
+        (CobrowseApi::Sessions, "sessions", &sessions, false),
+        // It is found out by looking.
+        (CobrowseApi::Sessions, "auto", &conversation, false),
+    ] {
+        let world = World::with(Config {
+            cobrowse_api: api,
+            ..Config::default()
+        })
+        .await;
+        world.simulator.script(Fault {
+            operation: Operation::GenesysConversation,
+            which: Which::All,
+            what: What::Status {
+                status: 200,
+                headers: Vec::new(),
+                body: body.clone(),
+            },
+        });
+        let settings = [("GENESYS_COBROWSE_API", set)];
+        let (code, findings, all) = check_with(&world, &settings, &["--conversation", "c-1"]).await;
+        let (state, text) = part(&findings, "contract");
+        assert_eq!((code, state == "warning"), (0, warned), "{all}");
+        let says = format!("genesys.cobrowse_api says {set}");
+        assert_eq!(text.ends_with(&says), warned, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_may_not_list_is_no_fault() {
     let world = world().await;
     for operation in [

@@ -5,7 +5,7 @@ use super::parts::call_failed;
 use crate::cli::assembly;
 use crate::escalation::{ConversationId, Finding as Found};
 use crate::settings::Settings;
-use crate::upstream::{Genesys, Operation, Speaks};
+use crate::upstream::{Genesys, Operation, ReadConversation, Speaks};
 
 const PART: &str = "contract";
 
@@ -28,7 +28,7 @@ pub(super) async fn contract(
         },
     }];
     if let Some(id) = conversation {
-        findings.push(look(genesys, id).await);
+        findings.extend(look(genesys, id).await);
     }
     findings
 }
@@ -48,7 +48,7 @@ fn in_words(found: Found) -> String {
     format!("{}, found out: {proof}", found.contract)
 }
 
-async fn look(genesys: &Genesys, id: &ConversationId) -> Finding {
+async fn look(genesys: &Genesys, id: &ConversationId) -> Vec<Finding> {
     match genesys.conversation(id, None).await {
         Ok(read) => {
             let live = match read.conversation.over {
@@ -56,19 +56,36 @@ async fn look(genesys: &Genesys, id: &ConversationId) -> Finding {
                 false => "live",
             };
             let agents = read.conversation.agents.len();
-            Finding::ok(
+            let mut findings = vec![Finding::ok(
                 PART,
                 format!(
                     "conversation {id} can be read, by the contract {}: {live}, {agents} agents connected",
                     read.contract
                 ),
-            )
+            )];
+            findings.extend(differs(genesys, &read));
+            findings
         }
-        Err(error) => call_failed(
+        Err(error) => vec![call_failed(
             PART,
             genesys.at().as_str(),
             Operation::ReadConversation,
             &error,
-        ),
+        )],
     }
+}
+
+/// What is set is believed, whatever a conversation looks like: so a person has to see that they do not agree. With `auto` the
+/// program finds out by itself.
+fn differs(genesys: &Genesys, read: &ReadConversation) -> Option<Finding> {
+    let (Speaks::Set(set), Some(looks)) = (genesys.speaks(), read.looks_like) else {
+        return None;
+    };
+    (looks != set).then(|| {
+        Finding::warning(
+            PART,
+            format!("it reads like the contract {looks}, and genesys.cobrowse_api says {set}"),
+            "set genesys.cobrowse_api to auto, unless it is known to be right",
+        )
+    })
 }

@@ -222,9 +222,38 @@ pub(super) async fn subscriptions(pagerduty: &PagerDuty, starts: &Starts) -> Vec
             ),
         )];
     }
-    ours.into_iter()
+    let mut findings: Vec<_> = ours
+        .iter()
         .flat_map(|one| subscription(one, starts))
-        .collect()
+        .collect();
+    findings.extend(left_out(&ours, starts));
+    findings
+}
+
+/// Services whose incidents are to start escalations, and of which no subscription sends any, though one does of others. (Where
+/// none does of any, that was said of each subscription.) Which services a team has is not known here.
+fn left_out(ours: &[&Subscription], starts: &Starts) -> Option<Finding> {
+    let sends = |service: &String| {
+        ours.iter().any(|one| match &one.scope {
+            Scope::Account | Scope::Team(_) => true,
+            Scope::Service(sent) => sent == service,
+        })
+    };
+    let left_out: Vec<_> = starts
+        .services
+        .iter()
+        .filter(|service| !sends(service))
+        .map(String::as_str)
+        .collect();
+    if left_out.is_empty() || left_out.len() == starts.services.len() {
+        return None;
+    }
+    let left_out = left_out.join(", ");
+    Some(Finding::warning(
+        "webhook",
+        format!("no subscription sends incidents of {left_out}, which pagerduty.services names"),
+        "make one for each of these services (`escalator pagerduty subscribe --service ID`), or take them out of pagerduty.services",
+    ))
 }
 
 fn subscription(one: &Subscription, starts: &Starts) -> Vec<Finding> {

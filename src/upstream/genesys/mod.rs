@@ -59,6 +59,8 @@ pub struct ReadConversation {
     pub conversation: Conversation,
     /// By which contract it was understood.
     pub contract: Contract,
+    /// By which one it looks as if it had been written, if by any.
+    pub looks_like: Option<Contract>,
 }
 
 /// Calls to Genesys. Cheap to clone; clones share token and connections.
@@ -164,9 +166,10 @@ impl Genesys {
         let url = http::url(&self.api, &["api", "v2", "conversations", id.as_str()]);
         let operation = Operation::ReadConversation;
         let reply = call::call(self, operation, Method::GET, url, None).await?;
+        let looks_like = speaks::contract_of(&reply);
         let contract = contract
             .or_else(|| self.known.contract())
-            .or_else(|| speaks::contract_of(&reply))
+            .or(looks_like)
             .ok_or_else(|| CallError::unknown("the answer is not a conversation"))?;
         let conversation = match contract {
             Contract::Sessions => sessions::understand(&reply)?,
@@ -175,6 +178,7 @@ impl Genesys {
         Ok(ReadConversation {
             conversation,
             contract,
+            looks_like,
         })
     }
 

@@ -18,6 +18,8 @@ const RENEW_BEFORE: Duration = Duration::from_secs(60);
 const REFUSAL_HOLDS: Duration = Duration::from_secs(10);
 /// Genesys documents 5 minutes to 48 hours. What an answer without a lifetime gets.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
+/// No token is kept for longer, whatever its answer says.
+const LIFETIME_MAX: Duration = Duration::from_secs(48 * 3600);
 
 /// How the credentials are handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,13 @@ struct Answer {
     expires_in: Field<u64>,
 }
 
+/// How long a token is used.
+fn life(expires_in: Field<u64>) -> Duration {
+    let lifetime = expires_in.read().map(Duration::from_secs);
+    let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
+    lifetime.saturating_sub(RENEW_BEFORE.min(lifetime / 5))
+}
+
 impl TokenCache {
     pub(super) fn new(http: Http, credentials: Credentials) -> Self {
         Self {
@@ -116,16 +125,11 @@ impl TokenCache {
         self.gate.pass()?;
         match self.fetch(&mut state.way).await {
             Ok(answer) => {
-                let lifetime = answer
-                    .expires_in
-                    .read()
-                    .map_or(LIFETIME_DEFAULT, Duration::from_secs);
-                let life = lifetime.saturating_sub(RENEW_BEFORE.min(lifetime / 5));
                 state.serial += 1;
                 let token = Token {
                     secret: answer.access_token.into(),
                     serial: state.serial,
-                    renew_at: now + life,
+                    renew_at: now + life(answer.expires_in),
                 };
                 state.token = Some(token.clone());
                 state.failed = None;
@@ -215,5 +219,40 @@ impl TokenCache {
         } else {
             Err(errors::failure(Operation::Token, &reply))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn renewed_after(expires_in: &Value) -> u64 {
+        let answer = json!({"access_token": "t", "expires_in": expires_in});
+        let answer: Answer = serde_json::from_value(answer).unwrap();
+        life(answer.expires_in).as_secs()
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_its_end_and_kept_for_two_days_at_most() {
+        for (expires_in, renewed) in [
+            (json!(86_400), 86_340),
+            (json!(100), 80),
+            (json!(0), 0),
+            (json!(172_800), 172_740),
+            (json!(u64::MAX), 172_740),
+            (json!(null), 240),
+            (json!("86400"), 240),
+            (json!(-1), 240),
+        ] {
+            assert_eq!(renewed_after(&expires_in), renewed, "{expires_in}");
+        }
+        // What made the clock overflow.
+        assert!(
+            Instant::now()
+                .checked_add(Duration::from_secs(u64::MAX))
+                .is_none()
+        );
     }
 }

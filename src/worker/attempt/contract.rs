@@ -18,8 +18,9 @@ impl Attempt<'_> {
     /// Puts what a read looked like before all processes; what they have agreed on is what counts.
     pub(in crate::worker) async fn agree(&self, read: Contract) -> Result<Contract, Stopped> {
         let genesys = &self.runner.genesys;
-        if genesys.finding().is_some() {
-            return Ok(read);
+        // It may have come while this conversation was being read.
+        if let Some(known) = genesys.finding() {
+            return Ok(known.contract);
         }
         match genesys.speaks() {
             Speaks::Set(contract) => {

@@ -33,6 +33,7 @@ pub(in crate::worker) async fn read(attempt: &mut Attempt<'_>, step: Step) -> Re
     let ReadConversation {
         conversation,
         contract,
+        looks_like: _,
     } = seen;
     if let Some((_, cobrowse)) = &attempt.conversation
         && let Some(ours) = cobrowse.session.done()
