@@ -281,7 +281,7 @@ impl Code {
                 "look at the conversation in Genesys; if no cobrowse is there, replay"
             }
             Self::SessionOutcomeUnknown => {
-                "look at the conversation in Genesys: if the customer was offered no cobrowse, the agent starts it by hand; a replay asks anew only from an hour after the call on"
+                "look at the conversation in Genesys: if the customer was offered no cobrowse, the agent starts it by hand; a replay asks anew only from an hour after the call on, or from eight where joined sessions are not known to be shown"
             }
             Self::GenesysRefused => {
                 "read the reason; Genesys' own message and correlation id are quoted in it"

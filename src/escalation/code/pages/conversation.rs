@@ -99,7 +99,7 @@ another could ask the customer twice, so a person has to look.",
     steps: &[
         "Open the conversation in Genesys (`escalator escalations show INCIDENT` has its id), or ask the agent: was the customer offered cobrowse?",
         "Yes: nothing to be done but to tell the on-call engineer.",
-        "No, and the customer is still there: the agent starts cobrowse by hand. A replay asks anew from an hour after that call on, when no offer of it can stand any more.",
+        "No, and the customer is still there: the agent starts cobrowse by hand. A replay asks anew only once nothing can be left of that call: from an hour after it on where Genesys is known to show joined sessions, from eight hours after it on elsewhere.",
         "It happens often: see what loses the answers: `worker.call_timeout`, the network, Genesys' status page.",
     ],
     ending: Ending::Final,
