@@ -18,7 +18,7 @@ impl Attempt<'_> {
     /// Puts what a read looked like before all processes; what they have agreed on is what counts.
     pub(in crate::worker) async fn agree(&self, read: Contract) -> Result<Contract, Stopped> {
         let genesys = &self.runner.genesys;
-        // It may have come while this conversation was being read.
+        // What this process knows by now; `read` was understood by that, but for what came in between.
         if let Some(known) = genesys.finding() {
             return Ok(known.contract);
         }

@@ -7,8 +7,8 @@ use escalator::simulator::{CobrowseApi, Config, ConversationSpec, Effects, Opera
 use serde_json::json;
 
 use super::{
-    all_ended, always, asked, assert_letter, attempts, count, ended, letter, next, nth, parked,
-    trigger, triggered,
+    all_ended, always, assert_letter, attempts, count, ended, letter, next, nth, parked, trigger,
+    triggered,
 };
 use crate::support::world::{Case, World, assert_once};
 
@@ -268,33 +268,6 @@ async fn a_page_for_a_route_that_is_not_there_has_the_other_contract_tried() {
     all_ended(&program, &cases, "done").await;
     assert_once(&world.simulator.effects(), &cases);
     assert_eq!(count(&world, Operation::GenesysCreateSession), 1);
-}
-
-/// One conversation is read slowly; meanwhile it is found out with another that this Genesys is not what they look like.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_found_out_while_a_conversation_was_read_counts_for_it() {
-    let world = World::with(Config {
-        shows_state: true,
-        ..offers()
-    })
-    .await;
-    let settings = [
-        AUTO[0],
-        ("WORKER_CALL_TIMEOUT", "9s"),
-        ("WORKER_LEASE", "30s"),
-    ];
-    let program = world.start("serve", &settings).await;
-    let slow = What::Slow(Duration::from_secs(6));
-    next(&world, Operation::GenesysConversation, slow);
-    let [first, other] = [world.case(), world.case()];
-    trigger(&world, &program, &first).await;
-    asked(&world, Operation::GenesysConversation, 1).await;
-    trigger(&world, &program, &other).await;
-    ended(&program, &other, "done").await;
-    assert_eq!(count(&world, Operation::GenesysCreateSession), 1);
-    ended(&program, &first, "done").await;
-    assert_eq!(count(&world, Operation::GenesysCreateSession), 1);
-    assert_once(&world.simulator.effects(), &[first, other]);
 }
 
 fn page(status: u16) -> What {
