@@ -15,7 +15,7 @@ install := deploy/local/install.sh
 with_rabbitmq := deploy/local/with-parts.sh rabbitmq --
 with_both := deploy/local/with-parts.sh rabbitmq postgres --
 
-.PHONY: help demo model bench soak torture test test-build test-scripts lint fmt build clean
+.PHONY: help demo model bench soak torture endurance test test-build test-scripts lint fmt build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,10 @@ soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
 torture: ## a crash at every point, beside every fault of the vendors (TORTURE_ONLY, TORTURE_SEED, TORTURE_PAIRS)
 	@$(install) toolchain rabbitmq postgres
 	$(with_both) cargo test --locked --test torture
+
+endurance: ## limits, outages and restarts at their real length, about half an hour (ENDURANCE=storm,outage,patience,stops,rolling,ladder)
+	@$(install) toolchain rabbitmq postgres
+	$(with_both) cargo test --locked --test endurance
 
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck

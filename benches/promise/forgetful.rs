@@ -6,9 +6,11 @@ use escalator::escalation::{
     Write,
 };
 use escalator::ledger::{
-    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Granted, Held,
-    HeldConversation, Known, Ledger, LinkChange, Pruned, Record, Recorded, Retention,
+    Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
+    Granted, Held, HeldConversation, Known, Ledger, LinkChange, Orders, Presence, Present, Pruned,
+    Record, Recorded, Retention,
 };
+use escalator::pacing::{Exchange, Grant};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -116,6 +118,33 @@ impl Ledger for Forgetful {
 
     async fn learn(&self, _: &str, news: Finding) -> Result<Finding, Error> {
         Ok(news)
+    }
+
+    async fn exchange_permits(&self, _: &str, asked: Exchange) -> Result<Grant, Error> {
+        Ok(Grant {
+            permits: asked.wanted,
+            ..Grant::default()
+        })
+    }
+
+    async fn report(&self, _: Presence) -> Result<Orders, Error> {
+        Ok(None)
+    }
+
+    async fn leave(&self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn enter(&self, _: Entered) -> Result<Audited, Error> {
+        Err(Error::Unavailable("there is no ledger".to_owned()))
+    }
+
+    async fn present(&self, _: Duration) -> Result<(Orders, Vec<Present>), Error> {
+        Ok((None, Vec::new()))
+    }
+
+    async fn audit(&self, _: u32) -> Result<Vec<Audited>, Error> {
+        Ok(Vec::new())
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! The admin listener: metrics and health.
 //!
 //! Live means that the process can answer at all. Ready means that it can do its job here and now: broker and ledger.
-//! A vendor that is down makes nobody unready: taking the workers away would not bring it back.
+//! A vendor that is down makes nobody unready, nor does a pause: taking the workers away would not bring it back. Both are told.
 
 use axum::Router;
 use axum::extract::State;
@@ -81,6 +81,10 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let mut body = json!({"ready": ready, "broker": broker, "draining": draining});
     if let (Some(map), false) = (body.as_object_mut(), ledger.is_null()) {
         map.insert("ledger".to_owned(), ledger);
+        let vendors = admin.telemetry.vendors().into_iter();
+        let vendors = vendors.map(|(vendor, shut)| (vendor.to_owned(), json!({"shut": shut})));
+        map.insert("vendors".to_owned(), Value::Object(vendors.collect()));
+        map.insert("paused".to_owned(), admin.telemetry.is_paused().into());
     }
     let status = if ready {
         StatusCode::OK

@@ -11,9 +11,10 @@ use crate::ledger::{self, Ledger, Postgres, Sqlite};
 use crate::settings::{self, CobrowseApi, DatabaseUrl, Role, Settings};
 use crate::telemetry::Telemetry;
 use crate::upstream::{
-    Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, Speaks,
+    Budget, Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, PermitSource,
+    Speaks,
 };
-use crate::worker::{Pool, PoolConfig, Runner, RunnerConfig, Schedule};
+use crate::worker::{Pool, PoolConfig, PoolPermits, Runner, RunnerConfig, Schedule};
 
 /// How long the conversation may take to show an attached session.
 const VERIFY_WITHIN: Duration = Duration::from_secs(30);
@@ -118,10 +119,17 @@ pub fn pool(
         telemetry.clone(),
     )
     .map_err(Failure::failed)?;
+    let source: Arc<dyn PermitSource> = Arc::new(PoolPermits(ledger.clone()));
+    let budget = |requests_per_minute| Budget {
+        requests_per_minute,
+        source: source.clone(),
+    };
+    let genesys_budget = budget(settings.genesys()?.requests_per_minute);
+    let pagerduty_budget = budget(settings.pagerduty()?.requests_per_minute);
     let runner = Runner::new(
         ledger,
-        genesys(settings, http.clone())?,
-        pagerduty(settings, http)?,
+        genesys(settings, http.clone(), Some(genesys_budget))?,
+        pagerduty(settings, http, Some(pagerduty_budget))?,
         telemetry.clone(),
         RunnerConfig {
             owner: owner(),
@@ -163,8 +171,12 @@ fn web_client(api_url: &str, region: &str) -> String {
     format!("https://apps.{}", domain.unwrap_or(region))
 }
 
-/// The client for Genesys.
-pub(super) fn genesys(settings: &Settings, http: Http) -> Result<Genesys, Failure> {
+/// The client for Genesys. Without a budget nobody counts its requests: for a command that a person gives.
+pub(super) fn genesys(
+    settings: &Settings,
+    http: Http,
+    budget: Option<Budget>,
+) -> Result<Genesys, Failure> {
     let genesys = settings.genesys()?;
     Ok(Genesys::new(
         http,
@@ -178,12 +190,17 @@ pub(super) fn genesys(settings: &Settings, http: Http) -> Result<Genesys, Failur
             keeps_codes: settings.note().is_ok_and(|note| note.include_access_links),
             client_id: genesys.client_id.clone(),
             client_secret: genesys.client_secret.clone(),
+            budget,
         },
     ))
 }
 
-/// The client for PagerDuty.
-pub(super) fn pagerduty(settings: &Settings, http: Http) -> Result<PagerDuty, Failure> {
+/// The client for PagerDuty. Without a budget nobody counts its requests.
+pub(super) fn pagerduty(
+    settings: &Settings,
+    http: Http,
+    budget: Option<Budget>,
+) -> Result<PagerDuty, Failure> {
     let pagerduty = settings.pagerduty()?;
     let escalation = settings.escalation()?;
     Ok(PagerDuty::new(
@@ -194,6 +211,7 @@ pub(super) fn pagerduty(settings: &Settings, http: Http) -> Result<PagerDuty, Fa
             from_email: pagerduty.from_email.clone(),
             conversation_fields: escalation.conversation_fields.clone(),
             agent_fields: escalation.agent_fields.clone(),
+            budget,
         },
     ))
 }
@@ -205,8 +223,13 @@ pub(super) fn connect_timeout(worker: &settings::Worker) -> Duration {
 
 /// Who holds a claim, as an operator would want to read it.
 fn owner() -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    format!("{}/{}", host.trim(), std::process::id())
+    format!("{}/{}", host(), std::process::id())
+}
+
+/// The name of this machine.
+pub(super) fn host() -> String {
+    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ impl Parts {
             };
             failures += 1;
             let wait = match &error {
+                CallError::Blocked { .. } => None,
                 CallError::Throttled { retry_after, .. } => {
                     Some(retry_after.unwrap_or(THROTTLED_DEFAULT))
                 }

@@ -58,10 +58,10 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>) -> Result<(
     .map_err(Failure::failed)?;
     tell(parts::broker(&settings).await?);
     tell(parts::ledger(&settings).await?);
-    let genesys = assembly::genesys(&settings, http.clone())?;
+    let genesys = assembly::genesys(&settings, http.clone(), None)?;
     tell(parts::genesys(&genesys).await);
     tell(contract::contract(&settings, &genesys, arguments.conversation.as_ref()).await);
-    let pagerduty = assembly::pagerduty(&settings, http)?;
+    let pagerduty = assembly::pagerduty(&settings, http, None)?;
     tell(parts::pagerduty(&pagerduty).await);
     tell(parts::subscriptions(&pagerduty, settings.starts()?).await);
     match worst {

@@ -10,6 +10,7 @@ mod explain;
 mod health;
 mod manual;
 mod pagerduty;
+mod pausing;
 mod service;
 mod settings;
 mod signals;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 pub use self::exit::Failure;
 use self::exit::WRONG_USAGE;
+use crate::ledger::Deed;
 use crate::settings::Role;
 
 /// Turns a PagerDuty incident about a Genesys Cloud conversation into a cobrowse session and a note with its link.
@@ -48,6 +50,12 @@ enum Command {
     /// Have PagerDuty send its webhooks here, and see that they arrive.
     #[command(subcommand)]
     Pagerduty(pagerduty::Command),
+    /// Have the whole pool take nothing new; what is in hand is finished, and webhooks are still accepted.
+    Pause(pausing::Arguments),
+    /// Have the pool take escalations again.
+    Resume(pausing::Arguments),
+    /// See who paused and resumed the pool, when and why.
+    Audit(pausing::AuditArguments),
     /// Find incidents whose webhook never came, and start their escalations.
     CatchUp(catch_up::Arguments),
     /// See what became of escalations. Reads the ledger and nothing else, also while the service runs.
@@ -105,6 +113,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Worker => service::run(Role::Worker, config).await,
             Command::Check(arguments) => check::run(arguments, config).await,
             Command::Pagerduty(command) => pagerduty::run(command, config).await,
+            Command::Pause(arguments) => pausing::run(Deed::Pause, arguments, config).await,
+            Command::Resume(arguments) => pausing::run(Deed::Resume, arguments, config).await,
+            Command::Audit(arguments) => pausing::audit(arguments, config).await,
             Command::CatchUp(arguments) => catch_up::run(arguments, config).await,
             Command::Escalations(command) => escalations::run(command, config).await,
             Command::Explain(arguments) => explain::run(&arguments),

@@ -36,7 +36,7 @@ pub(super) fn client(settings: &Settings) -> Result<PagerDuty, Failure> {
         connect_timeout: assembly::connect_timeout(worker),
     };
     let http = Http::new(config, telemetry).map_err(Failure::failed)?;
-    assembly::pagerduty(settings, http)
+    assembly::pagerduty(settings, http, None)
 }
 
 /// What a call without a result means to the person who asked for it. Not for writes that must not be repeated.
@@ -47,12 +47,13 @@ pub(super) fn failure(
     needs: &str,
 ) -> Failure {
     match error {
-        CallError::NotSent(_) | CallError::Throttled { .. } | CallError::Unknown { .. } => {
-            Failure::unavailable(format!(
-                "{}: {error}; check pagerduty.api_url, the network and PagerDuty's status page, and try again",
-                pagerduty.at()
-            ))
-        }
+        CallError::NotSent(_)
+        | CallError::Blocked { .. }
+        | CallError::Throttled { .. }
+        | CallError::Unknown { .. } => Failure::unavailable(format!(
+            "{}: {error}; check pagerduty.api_url, the network and PagerDuty's status page, and try again",
+            pagerduty.at()
+        )),
         CallError::SetUp { code, reason } => {
             Failure::failed(format!("{}: {reason}; {}", pagerduty.at(), code.hint()))
         }

@@ -28,6 +28,13 @@ pub(super) fn columns() -> Option<usize> {
     Some(size.map_or(USUAL_COLUMNS, |(Width(columns), _)| usize::from(columns)))
 }
 
+/// Who sits at the terminal, as far as it says so.
+pub(super) fn user() -> Option<String> {
+    let named = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
+    let names = ["SUDO_USER", "USER", "LOGNAME"];
+    names.into_iter().find_map(named)
+}
+
 /// Much data, piece by piece. `false`: nobody reads it any more, and the rest need not be found out.
 ///
 /// # Errors

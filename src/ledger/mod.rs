@@ -10,6 +10,7 @@
 //! The vendor's state is the truth; the ledger saves look-ups, keeps order and tells the story.
 
 mod claim;
+mod crew;
 mod inspected;
 mod listing;
 mod postgres;
@@ -23,6 +24,7 @@ pub use claim::{
     Arrival, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Granted, Held,
     HeldConversation, IntendSession,
 };
+pub use crew::{Audited, Deed, Entered, Orders, Presence, Present, says_pause};
 pub use inspected::Inspected;
 pub use listing::{Cursor, Filter, Known, Pruned, Retention, State};
 pub use postgres::{InspectedServer, Postgres};
@@ -36,6 +38,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
+use crate::pacing::{Exchange, Grant};
 
 /// What the worker asks of a ledger.
 ///
@@ -97,6 +100,25 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Adds to what is known of it, and says what all processes know from now on.
     async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error>;
+
+    /// Says what became of a worker's permits for this account, and asks for more: see [`pacing`](crate::pacing). Not to be repeated
+    /// where it was not answered: what was said may have been heard.
+    async fn exchange_permits(&self, account: &str, asked: Exchange) -> Result<Grant, Error>;
+
+    /// A process of the pool says that it is there and what it does, and hears what it has to do.
+    async fn report(&self, presence: Presence) -> Result<Orders, Error>;
+
+    /// A process of the pool has ended in order.
+    async fn leave(&self, name: &str) -> Result<(), Error>;
+
+    /// Writes down what an operator did; an order is obeyed from then on.
+    async fn enter(&self, entered: Entered) -> Result<Audited, Error>;
+
+    /// What the pool has to do, and who of it was heard of within this time.
+    async fn present(&self, within: Duration) -> Result<(Orders, Vec<Present>), Error>;
+
+    /// What operators did, newest first.
+    async fn audit(&self, limit: u32) -> Result<Vec<Audited>, Error>;
 
     /// Whether the ledger answers. Changes nothing.
     async fn ping(&self) -> Result<(), Error>;

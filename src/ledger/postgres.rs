@@ -7,8 +7,10 @@
 //! A pooler in between (PgBouncer and the like) has to keep a session for as long as a client is connected: a session's
 //! limits are set once, and its statements prepared once.
 
+mod budgets;
 mod claims;
 mod conversations;
+mod crew;
 mod findings;
 mod link;
 mod listing;
@@ -29,10 +31,12 @@ use self::link::{Link, get};
 use self::pool::Pool;
 use self::target::{Access, Target};
 use super::{
-    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
-    HeldConversation, Inspected, Known, Ledger, Pruned, Record, Recorded, Retention,
+    Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
+    Held, HeldConversation, Inspected, Known, Ledger, Orders, Presence, Present, Pruned, Record,
+    Recorded, Retention,
 };
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
+use crate::pacing::{Exchange, Grant};
 
 /// How often a row may come or go between a look and a write.
 const LOOKS: usize = 5;
@@ -212,6 +216,51 @@ impl Ledger for Postgres {
         let account = account.to_owned();
         self.pool
             .run(|link| Box::pin(findings::learn(link, account, news)))
+            .await
+    }
+
+    async fn exchange_permits(&self, account: &str, asked: Exchange) -> Result<Grant, Error> {
+        let account = account.to_owned();
+        self.pool
+            .run(|link| Box::pin(budgets::exchange(link, account, asked)))
+            .await
+    }
+
+    async fn report(&self, presence: Presence) -> Result<Orders, Error> {
+        self.pool
+            .run(|link| Box::pin(crew::report(link, presence)))
+            .await
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.pool
+            .run(|link| Box::pin(crew::leave(link, name)))
+            .await
+    }
+
+    async fn enter(&self, entered: Entered) -> Result<Audited, Error> {
+        self.pool
+            .run(|link| Box::pin(crew::enter(link, entered)))
+            .await
+    }
+
+    async fn present(&self, within: Duration) -> Result<(Orders, Vec<Present>), Error> {
+        self.pool
+            .run(|link| {
+                Box::pin(async move {
+                    Ok((
+                        crew::orders(link).await?,
+                        crew::present(link, within).await?,
+                    ))
+                })
+            })
+            .await
+    }
+
+    async fn audit(&self, limit: u32) -> Result<Vec<Audited>, Error> {
+        self.pool
+            .run(|link| Box::pin(crew::audit(link, limit)))
             .await
     }
 

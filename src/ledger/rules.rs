@@ -11,6 +11,8 @@ use crate::escalation::{
     Write,
 };
 
+use crate::pacing::{Account, Exchange, Grant};
+
 /// A row of `escalations`, as far as a claim needs it.
 pub(super) struct Row {
     pub(super) state: String,
@@ -183,6 +185,17 @@ pub(super) fn conversation_held(
 /// What is known of a Genesys once this has been learned too.
 pub(super) fn learned(known: Option<Finding>, news: Finding) -> Finding {
     known.map_or(news, |known| known.and(news))
+}
+
+/// What a worker gets of the pool's permits, and the budget after that.
+pub(super) fn exchanged(
+    kept: Option<&str>,
+    now: i64,
+    asked: &Exchange,
+) -> Result<(Grant, String), Error> {
+    let mut account: Account = kept.map(from_json).transpose()?.unwrap_or_default();
+    let grant = account.exchange(now, asked);
+    Ok((grant, to_json(&account)?))
 }
 
 /// Puts the intent to create a session where nothing is known of one. `false`: it must not be.

@@ -3,7 +3,9 @@
 //! Write-ahead log with `synchronous = FULL`: a commit is on the disk before anybody hears of it. Leases use the
 //! machine's clock, which all processes that share the file have in common.
 
+mod budgets;
 mod claims;
+mod crew;
 mod file;
 mod findings;
 mod listing;
@@ -21,10 +23,12 @@ use std::time::Duration;
 use super::rules;
 use super::writer::{Writer, unavailable};
 use super::{
-    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
-    HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
+    Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
+    Held, HeldConversation, Known, Ledger, Orders, Presence, Present, Pruned, Record, Recorded,
+    Retention,
 };
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
+use crate::pacing::{Exchange, Grant};
 
 /// A ledger in a file.
 #[derive(Debug)]
@@ -181,6 +185,36 @@ impl Ledger for Sqlite {
         self.writer
             .run(move |t| findings::learn(t, &account, news))
             .await
+    }
+
+    async fn exchange_permits(&self, account: &str, asked: Exchange) -> Result<Grant, Error> {
+        let account = account.to_owned();
+        self.writer
+            .run(move |t| budgets::exchange(t, &account, &asked))
+            .await
+    }
+
+    async fn report(&self, presence: Presence) -> Result<Orders, Error> {
+        self.writer.run(move |t| crew::report(t, &presence)).await
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.writer.run(move |t| crew::leave(t, &name)).await
+    }
+
+    async fn enter(&self, entered: Entered) -> Result<Audited, Error> {
+        self.writer.run(move |t| crew::enter(t, &entered)).await
+    }
+
+    async fn present(&self, within: Duration) -> Result<(Orders, Vec<Present>), Error> {
+        self.writer
+            .run(move |t| Ok((crew::orders(t)?, crew::present(t, within)?)))
+            .await
+    }
+
+    async fn audit(&self, limit: u32) -> Result<Vec<Audited>, Error> {
+        self.writer.run(move |t| crew::audit(t, limit)).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

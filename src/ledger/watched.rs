@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
-    HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention,
+    Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
+    Held, HeldConversation, Known, Ledger, Orders, Presence, Present, Pruned, Record, Recorded,
+    Retention,
 };
 use crate::crash::around;
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
+use crate::pacing::{Exchange, Grant};
 use crate::telemetry::Telemetry;
 
 /// See the module's page.
@@ -163,6 +165,34 @@ impl Ledger for Watched {
             around("what was learned", self.inner.learn(account, news)),
         )
         .await
+    }
+
+    /// Without a crash point: when it is asked depends on what everybody does, and would change which point comes when.
+    async fn exchange_permits(&self, account: &str, asked: Exchange) -> Result<Grant, Error> {
+        let exchange = self.inner.exchange_permits(account, asked);
+        self.watch("exchange_permits", None, exchange).await
+    }
+
+    async fn report(&self, presence: Presence) -> Result<Orders, Error> {
+        self.watch("report", None, self.inner.report(presence))
+            .await
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), Error> {
+        self.watch("leave", None, self.inner.leave(name)).await
+    }
+
+    async fn enter(&self, entered: Entered) -> Result<Audited, Error> {
+        self.watch("enter", None, self.inner.enter(entered)).await
+    }
+
+    async fn present(&self, within: Duration) -> Result<(Orders, Vec<Present>), Error> {
+        self.watch("present", None, self.inner.present(within))
+            .await
+    }
+
+    async fn audit(&self, limit: u32) -> Result<Vec<Audited>, Error> {
+        self.watch("audit", None, self.inner.audit(limit)).await
     }
 
     /// Without a crash point: whoever asks for the health of a process must not change which point comes when.

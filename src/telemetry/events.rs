@@ -1,5 +1,7 @@
 //! The events: what is counted and told, together.
 
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::metrics::Telemetry;
@@ -303,6 +305,43 @@ impl Telemetry {
             shows_sessions = finding.shows_sessions,
             shows_joined = finding.shows_joined
         );
+    }
+
+    /// A request has waited for its permit.
+    pub fn permit_waited(&self, vendor: &'static str, waited: Duration) {
+        self.permit_wait
+            .with_label_values(&[vendor])
+            .observe(waited.as_secs_f64());
+    }
+
+    /// How a vendor stands: shut out for one of these reasons, or for none.
+    pub fn vendor_stands(
+        &self,
+        vendor: &'static str,
+        troubles: &[&'static str],
+        shut: Option<&'static str>,
+    ) {
+        for trouble in troubles {
+            self.breaker
+                .with_label_values(&[vendor, trouble])
+                .set(i64::from(shut == Some(trouble)));
+        }
+        let mut vendors = self.vendors.lock().unwrap_or_else(PoisonError::into_inner);
+        vendors.insert(vendor, shut);
+    }
+
+    /// How all vendors stand that were heard of.
+    pub fn vendors(&self) -> BTreeMap<&'static str, Option<&'static str>> {
+        let vendors = self.vendors.lock().unwrap_or_else(PoisonError::into_inner);
+        vendors.clone()
+    }
+
+    /// Tells that a vendor is not asked any more, but for probes; or that it is back.
+    pub fn vendor_moved(&self, vendor: &'static str, trouble: Option<&'static str>) {
+        match trouble {
+            Some(trouble) => tracing::warn!(event = "vendor.shut", vendor, trouble),
+            None => tracing::info!(event = "vendor.back", vendor),
+        }
     }
 
     /// Counts what must never be otherwise, and was.

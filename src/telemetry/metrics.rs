@@ -3,6 +3,9 @@
 use super::events::Settled;
 use crate::escalation::invariant::Invariant;
 use crate::escalation::{Code, Contract, Step};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -43,7 +46,11 @@ pub struct Telemetry {
     pub(super) ledger: HistogramVec,
     pub(super) pruned: IntCounterVec,
     pub(super) genesys_contract: IntGaugeVec,
+    pub(super) permit_wait: HistogramVec,
+    pub(super) breaker: IntGaugeVec,
+    pub(super) vendors: Mutex<BTreeMap<&'static str, Option<&'static str>>>,
     in_hand: IntGauge,
+    paused: IntGauge,
 }
 
 impl Telemetry {
@@ -69,6 +76,11 @@ impl Telemetry {
             "Escalations that this process is working on at this moment.",
         )?;
         registry.register(Box::new(in_hand.clone()))?;
+        let paused = IntGauge::new(
+            "escalator_paused",
+            "1 while this process takes nothing new, since an operator has paused the pool.",
+        )?;
+        registry.register(Box::new(paused.clone()))?;
         let build = IntGaugeVec::new(
             Opts::new(
                 "escalator_build_info",
@@ -93,6 +105,14 @@ impl Telemetry {
         for contract in Contract::ALL {
             genesys_contract.with_label_values(&[contract.as_str()]);
         }
+        let breaker = IntGaugeVec::new(
+            Opts::new(
+                "escalator_vendor_shut",
+                "1 while this process asks a vendor nothing but a probe now and then, by vendor and by what is wrong (outage, credential).",
+            ),
+            &["vendor", "trouble"],
+        )?;
+        registry.register(Box::new(breaker.clone()))?;
         let dead_letters = counter(
             "escalator_dead_letters_total",
             "Dead letters written, by code.",
@@ -205,7 +225,16 @@ impl Telemetry {
                 &["what"],
             )?,
             genesys_contract,
+            permit_wait: histogram(
+                "escalator_permit_wait_seconds",
+                "Time that a request waited for its permit under the pool's budget, by vendor.",
+                &["vendor"],
+                CALL_BUCKETS,
+            )?,
+            breaker,
+            vendors: Mutex::default(),
             in_hand,
+            paused,
             registry,
         })
     }
@@ -223,6 +252,17 @@ impl Telemetry {
     pub fn take_in_hand(&self) -> InHand {
         self.in_hand.inc();
         InHand(self.in_hand.clone())
+    }
+
+    /// Says whether this process takes anything new.
+    pub fn paused(&self, paused: bool) {
+        self.paused.set(i64::from(paused));
+    }
+
+    /// Whether this process takes nothing new.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.get() > 0
     }
 
     /// How many escalations are in hand.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::limits::{PROBE, Trouble};
 use crate::escalation::{Code, Cost, Setback, Wait};
 
 /// A vendor.
@@ -27,6 +28,13 @@ impl Vendor {
         match self {
             Self::Genesys => Code::GenesysUnavailable,
             Self::PagerDuty => Code::PagerdutyUnavailable,
+        }
+    }
+
+    fn credentials(self) -> Code {
+        match self {
+            Self::Genesys => Code::GenesysCredentials,
+            Self::PagerDuty => Code::PagerdutyCredentials,
         }
     }
 
@@ -232,6 +240,14 @@ pub enum CallError {
     /// Certainly not sent: nobody was reached. No effect.
     #[error("not sent: {0}")]
     NotSent(String),
+    /// Nobody asks this vendor now: it has failed so often in a row that only a probe goes out now and then. No effect.
+    #[error("{reason}")]
+    Blocked {
+        /// What is wrong there.
+        trouble: Trouble,
+        /// The same in words.
+        reason: String,
+    },
     /// Asked to slow down. No effect.
     #[error("throttled: {reason}")]
     Throttled {
@@ -275,6 +291,8 @@ pub enum CallError {
         reason: String,
         /// The vendor's `Retry-After`: one that is down for a while may say for how long.
         retry_after: Option<Duration>,
+        /// Everybody else has no usable answer either: it says nothing about the message.
+        in_outage: bool,
     },
 }
 
@@ -292,6 +310,7 @@ impl CallError {
         Self::Unknown {
             reason: reason.into(),
             retry_after: None,
+            in_outage: false,
         }
     }
 
@@ -301,6 +320,7 @@ impl CallError {
         match self {
             Self::Conflict(_) | Self::Unknown { .. } => true,
             Self::NotSent(_)
+            | Self::Blocked { .. }
             | Self::Throttled { .. }
             | Self::SetUp { .. }
             | Self::NoRoute { .. }
@@ -322,6 +342,7 @@ impl CallError {
                 reason,
             },
             other @ (Self::NotSent(_)
+            | Self::Blocked { .. }
             | Self::Throttled { .. }
             | Self::SetUp { .. }
             | Self::NoRoute { .. }
@@ -335,7 +356,7 @@ impl CallError {
     ///
     /// Only a write that was sent spends an attempt: it may be what the message asks for that the vendor stumbles over. A
     /// read that fails proves nothing about the message, and a look-up behind an open intent must go on until it is
-    /// answered.
+    /// answered. And in an outage, which is everybody's, nothing is spent.
     #[must_use]
     pub fn setback(&self, operation: Operation) -> Setback {
         let vendor = operation.vendor();
@@ -344,6 +365,11 @@ impl CallError {
             code,
             reason,
             wait: Wait::Between(SET_UP_POLL.0, SET_UP_POLL.1),
+        };
+        let waits_for_a_probe = |code, reason| Setback {
+            code,
+            reason,
+            wait: Wait::Between(PROBE.0, PROBE.1),
         };
         let (code, at_least, cost) = match self {
             Self::SetUp { code, .. } => return waits_for_a_person(*code, reason),
@@ -354,14 +380,34 @@ impl CallError {
                 return waits_for_a_person(Code::GenesysRouteUnknown, reason);
             }
             Self::Refused { code, .. } => return Setback::last(*code, reason),
+            Self::Blocked { trouble, .. } => {
+                let code = match trouble {
+                    Trouble::Outage => vendor.unavailable(),
+                    Trouble::Credential => vendor.credentials(),
+                };
+                return waits_for_a_probe(code, reason);
+            }
+            Self::Unknown {
+                in_outage: true,
+                retry_after: None,
+                ..
+            } => return waits_for_a_probe(vendor.unavailable(), reason),
             Self::NotSent(_) => (vendor.unavailable(), None, Cost::Free),
             Self::Throttled { retry_after, .. } => {
                 let wait = retry_after.unwrap_or(THROTTLED_DEFAULT);
                 (vendor.throttled(), Some(wait), Cost::Free)
             }
             Self::Conflict(_) => (vendor.conflict(), None, operation.cost()),
-            Self::Unknown { retry_after, .. } => {
-                (vendor.unavailable(), *retry_after, operation.cost())
+            Self::Unknown {
+                retry_after,
+                in_outage,
+                ..
+            } => {
+                let cost = match in_outage {
+                    true => Cost::Free,
+                    false => operation.cost(),
+                };
+                (vendor.unavailable(), *retry_after, cost)
             }
         };
         Setback {

@@ -78,6 +78,10 @@ impl Http {
         self.config.call_timeout
     }
 
+    pub(super) fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

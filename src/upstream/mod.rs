@@ -2,14 +2,14 @@
 //!
 //! Wire types are private to each vendor's folder; what leaves this room are the domain's own types and
 //! [`CallError`], which says at which stage a call failed. Nothing in here retries: there is one retry layer, and it
-//! is the worker's.
+//! is the worker's. What keeps a credential within its limits is in [`limits`].
 
 mod call;
-mod gate;
 mod genesys;
 mod heard;
 mod http;
 mod lenient;
+mod limits;
 mod pagerduty;
 mod retry_after;
 
@@ -17,6 +17,7 @@ pub use call::{CALL_SLACK, CallError, Operation, Vendor};
 pub use genesys::{CreatedSession, Genesys, GenesysConfig, ReadConversation, Speaks};
 pub use heard::{heard, listening};
 pub use http::{Http, HttpConfig, probe};
+pub use limits::{Admission, Budget, PermitSource, Priority, Trouble, accompanied};
 pub use pagerduty::{
     Alerts, Incident, IncidentList, IncidentStatus, PagerDuty, PagerDutyConfig, Scope, Subscribed,
     Subscription,

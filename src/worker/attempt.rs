@@ -3,6 +3,7 @@
 //! What is known stands in two records that survive ([`Progress`], [`Cobrowse`]) and in what only this attempt knows
 //! (token, reads). A crash at any point loses the latter and nothing else.
 
+mod asking;
 mod contract;
 mod ending;
 mod records;
@@ -23,7 +24,7 @@ use crate::escalation::{
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
 use crate::telemetry::{Settled, StepFinished};
-use crate::upstream;
+use crate::upstream::{self, Admission};
 
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
 const CLAIM_LOST: Duration = Duration::from_secs(3);
@@ -60,6 +61,8 @@ pub(super) enum Stopped {
     Ledger(Error),
     /// The claim is gone, or was never to be had.
     InOtherHands(Duration),
+    /// Something else has to be seen to first: this process ends, or the claim is lost.
+    Interrupted,
 }
 
 impl From<Error> for Stopped {
@@ -100,6 +103,8 @@ pub(super) struct Attempt<'a> {
     pub(super) created: Option<(SessionId, Option<SessionLink>)>,
     /// What admits to the agent's side, as the conversation shows it.
     pub(super) viewer: Option<SessionLink>,
+    /// For the call that follows the claim on a conversation.
+    admission: Option<Admission>,
     /// A write was sent in this attempt: what became of it is told, however many attempts there were.
     sent: bool,
     /// A vendor's answer is in the records here and not in the ledger yet.
@@ -151,6 +156,7 @@ impl<'a> Attempt<'a> {
             token: false,
             trying: None,
             viewer: None,
+            admission: None,
             sent: false,
             link: LinkChange::Keep,
             created: None,
@@ -263,7 +269,7 @@ impl<'a> Attempt<'a> {
                     // Its success shows so much, and its failure no more than the opposite.
                     let settles = call.settles();
                     let looks = call.looks();
-                    let mut result = upstream::listening(self.call(call)).await;
+                    let mut result = upstream::listening(self.escorted(call, stop)).await;
                     if looks {
                         result = result.map_err(|stopped| self.looks_again(stopped));
                     }
@@ -445,6 +451,7 @@ impl<'a> Attempt<'a> {
             Err(Stopped::Setback(_)) => "later",
             Err(Stopped::Ledger(_)) => "ledger_away",
             Err(Stopped::InOtherHands(_)) => "in_other_hands",
+            Err(Stopped::Interrupted) => "interrupted",
         };
         self.runner.telemetry.step_finished(&StepFinished {
             step: step.as_str(),

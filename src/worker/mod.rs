@@ -7,6 +7,8 @@
 
 mod attempt;
 mod lease;
+mod orders;
+mod permits;
 mod pool;
 mod retention;
 mod runner;
@@ -14,6 +16,7 @@ mod schedule;
 mod steps;
 mod story;
 
+pub use permits::PoolPermits;
 pub use pool::{Pool, PoolConfig};
 pub use retention::Forgetting;
 pub use runner::{Disposition, Runner, RunnerConfig};

@@ -6,20 +6,24 @@
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::orders::Orders;
 use super::runner::{Disposition, Runner};
 use crate::broker::{
     Broker, Delivery, Destination, Headers, Publication, PublishError, Publisher, Settled,
+    Subscription,
 };
 use crate::crash;
 use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, Lane, Message};
 use crate::pacing::{Curve, jittered};
 use crate::telemetry::Telemetry;
 
+/// How long taking leave of the pool may take: giving permits back, not being there any more.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// How long one publish may take, from waiting for a channel to the confirm.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(6);
 /// How long a successor is tried to be published before the message is given back instead.
@@ -58,6 +62,7 @@ struct Shared {
     tasks: TaskTracker,
     /// Tells what is in hand to give itself back at the next step boundary.
     give_back: CancellationToken,
+    orders: Orders,
 }
 
 impl Pool {
@@ -78,6 +83,7 @@ impl Pool {
             normal_slots: Arc::new(Semaphore::new((all - all / 4).max(1))),
             tasks: TaskTracker::new(),
             give_back: CancellationToken::new(),
+            orders: Orders::default(),
         };
         Self {
             broker,
@@ -92,6 +98,10 @@ impl Pool {
     /// way, and the broker delivers it again.
     pub async fn run(self, stop: CancellationToken) -> usize {
         let lanes = TaskTracker::new();
+        let following = {
+            let (shared, stop) = (self.shared.clone(), stop.clone());
+            tokio::spawn(async move { shared.orders.follow(&shared.runner, stop).await })
+        };
         for lane in Lane::ALL {
             lanes.spawn(take(
                 self.broker.clone(),
@@ -116,6 +126,9 @@ impl Pool {
             self.shared.give_back.cancel();
             let _ = timeout(half, self.shared.tasks.wait()).await;
         }
+        // None of this is needed by anybody for long: it comes back, and is forgotten, by itself.
+        let leaving = async { tokio::join!(self.shared.runner.give_back(), following) };
+        let _ = timeout(LEAVE_WITHIN, leaving).await;
         telemetry.drain_phase("finish_or_give_back", began.elapsed(), in_hand());
         in_hand()
     }
@@ -129,14 +142,46 @@ async fn take(
     prefetch: u16,
     stop: CancellationToken,
 ) {
-    let mut subscription = broker.subscribe(lane, prefetch);
+    let mut paused = shared.orders.watch();
+    while !stop.is_cancelled() {
+        {
+            let _holding = shared.orders.hold();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = paused.wait_for(|paused| !paused) => {}
+            }
+        }
+        let mut subscription = broker.subscribe(lane, prefetch);
+        take_until_paused(&mut subscription, &shared, lane, &mut paused, &stop).await;
+        subscription.stop().await;
+    }
+}
+
+/// Takes deliveries of one lane until told to stop, or to pause.
+async fn take_until_paused(
+    subscription: &mut Subscription,
+    shared: &Arc<Shared>,
+    lane: Lane,
+    paused: &mut watch::Receiver<bool>,
+    stop: &CancellationToken,
+) {
     loop {
+        // While both vendors are shut out nothing could be done with it. What the broker has sent ahead waits here.
+        while let Some(shut_for) = shared.runner.shut_for() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = paused.wait_for(|paused| *paused) => return,
+                () = tokio::time::sleep(shut_for) => {}
+            }
+        }
         let delivery = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => return,
+            _ = paused.wait_for(|paused| *paused) => return,
             delivery = subscription.next() => delivery,
         };
-        let Some(delivery) = delivery else { break };
+        let Some(delivery) = delivery else { return };
         let slots = async {
             // The narrower one first: nobody sits on a common slot while waiting for it.
             let normal = match lane {
@@ -147,11 +192,13 @@ async fn take(
         };
         let slots = tokio::select! {
             biased;
-            () = stop.cancelled() => {
-                let _ = delivery.hand_back().await;
-                break;
-            }
-            slots = slots => slots,
+            () = stop.cancelled() => None,
+            _ = paused.wait_for(|paused| *paused) => None,
+            slots = slots => Some(slots),
+        };
+        let Some(slots) = slots else {
+            let _ = delivery.hand_back().await;
+            return;
         };
         let worker = shared.clone();
         shared.tasks.spawn(async move {
@@ -159,7 +206,6 @@ async fn take(
             drop(slots);
         });
     }
-    subscription.stop().await;
 }
 
 impl Shared {

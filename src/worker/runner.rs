@@ -17,7 +17,7 @@ use crate::escalation::{
 use crate::ledger::{self, Arrival, Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
 use crate::telemetry::{AttemptFinished, Telemetry};
-use crate::upstream::{Genesys, PagerDuty};
+use crate::upstream::{Admission, CallError, Genesys, PagerDuty, Priority, Vendor};
 
 /// How long a message waits when the ledger does not answer.
 const LEDGER_AWAY: Duration = Duration::from_secs(5);
@@ -105,6 +105,29 @@ impl Runner {
         };
         self.tell(message, redelivered, started, &story, &disposition);
         disposition
+    }
+
+    /// Waits until a request may be sent to this vendor.
+    pub(super) async fn admit(
+        &self,
+        vendor: Vendor,
+        priority: Priority,
+    ) -> Result<Admission, CallError> {
+        match vendor {
+            Vendor::Genesys => self.genesys.admit(priority).await,
+            Vendor::PagerDuty => self.pagerduty.admit(priority).await,
+        }
+    }
+
+    /// For how long nothing can be done, whatever the message: neither vendor is asked anything.
+    pub(super) fn shut_for(&self) -> Option<Duration> {
+        let (genesys, pagerduty) = (self.genesys.shut_for()?, self.pagerduty.shut_for()?);
+        Some(genesys.min(pagerduty))
+    }
+
+    /// This process ends: what it may still ask of the vendors, others may ask.
+    pub(super) async fn give_back(&self) {
+        tokio::join!(self.genesys.give_back(), self.pagerduty.give_back());
     }
 
     /// A resolution is a tombstone: it counts whether or not its start was seen yet.

@@ -6,11 +6,13 @@
 
 mod claims;
 mod conversations;
+mod crew;
 mod findings;
 mod generations;
 mod intents;
 mod listing;
 mod older;
+mod permits;
 mod postgres;
 mod records;
 mod retention;
@@ -45,6 +47,15 @@ macro_rules! suite {
                 nothing_is_known_of_a_genesys_before_somebody_has_looked
                 what_was_learned_of_a_genesys_is_known_to_all_and_only_of_that_one
                 of_many_who_look_first_at_once_all_hear_the_same
+            }
+            permits {
+                of_many_who_ask_at_once_all_together_get_no_more_than_there_is
+                what_one_says_of_a_vendor_all_others_hear
+            }
+            crew {
+                whoever_reports_hears_the_newest_order
+                who_was_heard_of_is_known_and_who_has_left_is_not
+                what_operators_did_is_told_newest_first
             }
             claims {
                 of_fifty_claims_at_once_one_is_granted

@@ -20,6 +20,7 @@ mod failing;
 mod forgetting;
 mod ingress;
 mod ledger;
+mod limits;
 mod listing;
 mod model;
 mod pagerduty;

@@ -324,13 +324,14 @@ pub(super) fn call_failed(
     let hint = error.setback(operation).code.hint();
     let text = format!("{at}: {error}");
     match error {
-        CallError::NotSent(_) | CallError::Unknown { .. } | CallError::Throttled { .. } => {
-            Finding::unreachable(
-                part,
-                text,
-                "check the address, the network, and the vendor's status page",
-            )
-        }
+        CallError::NotSent(_)
+        | CallError::Blocked { .. }
+        | CallError::Unknown { .. }
+        | CallError::Throttled { .. } => Finding::unreachable(
+            part,
+            text,
+            "check the address, the network, and the vendor's status page",
+        ),
         CallError::SetUp { .. }
         | CallError::NoRoute { .. }
         | CallError::Refused { .. }

@@ -47,6 +47,9 @@ impl Surroundings {
             ("GENESYS_API_URL", simulator.genesys_url()),
             ("GENESYS_COBROWSE_API", arguments.cobrowse_api.clone()),
             ("GENESYS_CLIENT_ID", config.client_id.clone()),
+            // The simulator has no limit, and nobody wants to wait for one.
+            ("GENESYS_REQUESTS_PER_MINUTE", "6000".to_owned()),
+            ("PAGERDUTY_REQUESTS_PER_MINUTE", "6000".to_owned()),
             ("GENESYS_CLIENT_SECRET", config.client_secret.clone()),
             ("PAGERDUTY_API_URL", simulator.pagerduty_url()),
             ("PAGERDUTY_API_TOKEN", config.api_token.clone()),

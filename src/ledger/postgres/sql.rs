@@ -203,8 +203,42 @@ pub(super) const FOUND: &str = concat!(
     " WHERE account = $1"
 );
 
+pub(super) const ENSURE_BUDGET: &str = "INSERT INTO budgets (account, budget, used_at) VALUES ($1, '{}', 0) ON CONFLICT (account) DO NOTHING";
+pub(super) const BUDGET_LOCKED: &str = concat!(
+    "SELECT budget, ",
+    now!(),
+    " FROM budgets WHERE account = $1 FOR UPDATE"
+);
+pub(super) const BUDGET: &str = "UPDATE budgets SET budget = $2, used_at = $3 WHERE account = $1";
+
+pub(super) const REPORT: &str = concat!(
+    "INSERT INTO workers (name, said, seen_at) VALUES ($1, $2, ",
+    now!(),
+    ") ON CONFLICT (name) DO UPDATE SET said = excluded.said, seen_at = excluded.seen_at"
+);
+/// And those that were never heard of again for a day.
+pub(super) const LEAVE: &str = concat!(
+    "DELETE FROM workers WHERE name = $1 OR seen_at < ",
+    now_once!(),
+    " - 86400000"
+);
+pub(super) const ORDERS: &str = "SELECT seq, at, entry FROM audit WHERE action IN ('pause', 'resume') ORDER BY seq DESC LIMIT 1";
+pub(super) const ENTER: &str = concat!(
+    "INSERT INTO audit (at, action, entry) VALUES (",
+    now!(),
+    ", $1, $2) RETURNING seq, at, entry"
+);
+pub(super) const PRESENT: &str = concat!(
+    "SELECT said, ",
+    now_once!(),
+    " - seen_at FROM workers WHERE seen_at >= ",
+    now_once!(),
+    " - $1 ORDER BY name"
+);
+pub(super) const AUDIT: &str = "SELECT seq, at, entry FROM audit ORDER BY seq DESC LIMIT $1";
+
 /// All of them.
-pub(super) const ALL: [&str; 42] = [
+pub(super) const ALL: [&str; 51] = [
     ROW,
     NEWEST_ROW,
     NOW_AND_RESOLVED,
@@ -247,4 +281,13 @@ pub(super) const ALL: [&str; 42] = [
     FINDING_LOCKED,
     ENSURE_FINDING,
     FOUND,
+    ENSURE_BUDGET,
+    BUDGET_LOCKED,
+    BUDGET,
+    REPORT,
+    LEAVE,
+    ORDERS,
+    ENTER,
+    PRESENT,
+    AUDIT,
 ];

@@ -1,4 +1,4 @@
-//! One call to Genesys, with everything that belongs to it: gate, token, deadline, errors. Alike in both contracts.
+//! One call to Genesys, with everything that belongs to it: limits, token, deadline, errors. Alike in both contracts.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use url::Url;
 
 use super::super::call::{CALL_SLACK, CallError, Operation};
 use super::super::http::Reply;
+use super::super::limits::Admission;
 use super::token::Token;
 use super::{Genesys, errors};
 
@@ -19,7 +20,6 @@ pub(super) async fn call(
     url: Url,
     body: Option<&Value>,
 ) -> Result<Reply, CallError> {
-    genesys.gate.pass()?;
     let request = Request {
         operation,
         method,
@@ -29,9 +29,10 @@ pub(super) async fn call(
         within: genesys.http.call_timeout() + CALL_SLACK,
         began: Instant::now(),
     };
-    Box::pin(request.with_token(genesys))
-        .await
-        .map_err(|error| genesys.gate.heed(error))
+    let limits = &genesys.limits;
+    let mut admission = request.in_time("permit", limits.admission()).await?;
+    let result = Box::pin(request.with_token(genesys, &mut admission)).await;
+    limits.told(admission, result).await
 }
 
 struct Request<'a> {
@@ -46,12 +47,19 @@ struct Request<'a> {
 impl Request<'_> {
     /// Sends with a token, and once more with a new one after a 401: the token may have been revoked. A 401 is a refusal
     /// before any effect, so that this is safe for writes too.
-    async fn with_token(&self, genesys: &Genesys) -> Result<Reply, CallError> {
-        let token = self.fetched(genesys.tokens.get()).await?;
-        let mut reply = self.sent(genesys, &token).await?;
+    async fn with_token(
+        &self,
+        genesys: &Genesys,
+        admission: &mut Admission,
+    ) -> Result<Reply, CallError> {
+        let token = self.in_time("token", genesys.tokens.get()).await?;
+        let mut reply = self.sent(genesys, &token, admission).await?;
         if reply.status == StatusCode::UNAUTHORIZED {
-            let token = self.fetched(genesys.tokens.renewed(&token)).await?;
-            reply = self.sent(genesys, &token).await?;
+            let token = self.in_time("token", genesys.tokens.renewed(&token));
+            let token = token.await?;
+            let limits = &genesys.limits;
+            self.in_time("permit", limits.once_more(admission)).await?;
+            reply = self.sent(genesys, &token, admission).await?;
         }
         if reply.status.is_success() {
             Ok(reply)
@@ -61,19 +69,26 @@ impl Request<'_> {
     }
 
     /// Whatever is late here, nothing of the call itself was sent, or it was refused.
-    async fn fetched(
+    async fn in_time<T>(
         &self,
-        token: impl Future<Output = Result<Token, CallError>>,
-    ) -> Result<Token, CallError> {
+        what: &str,
+        needed: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         let late = || {
             let within = self.within;
-            Err(CallError::NotSent(format!("no token within {within:?}")))
+            Err(CallError::NotSent(format!("no {what} within {within:?}")))
         };
-        let fetched = tokio::time::timeout_at(self.ends_at(), token).await;
-        fetched.unwrap_or_else(|_| late()).map_err(before_sending)
+        let needed = tokio::time::timeout_at(self.ends_at(), needed).await;
+        needed.unwrap_or_else(|_| late()).map_err(before_sending)
     }
 
-    async fn sent(&self, genesys: &Genesys, token: &Token) -> Result<Reply, CallError> {
+    async fn sent(
+        &self,
+        genesys: &Genesys,
+        token: &Token,
+        admission: &mut Admission,
+    ) -> Result<Reply, CallError> {
+        admission.sends();
         let request = genesys
             .http
             .client()
@@ -104,6 +119,7 @@ fn before_sending(error: CallError) -> CallError {
     match error {
         CallError::Unknown { reason, .. } => CallError::NotSent(format!("no token: {reason}")),
         CallError::NotSent(_)
+        | CallError::Blocked { .. }
         | CallError::Throttled { .. }
         | CallError::SetUp { .. }
         | CallError::NoRoute { .. }
@@ -145,6 +161,7 @@ mod tests {
             login_url: simulator.genesys_url().parse().unwrap(),
             speaks: Speaks::Set(Contract::Conversation),
             keeps_codes: false,
+            budget: None,
             client_id: config.client_id.clone(),
             client_secret: config.client_secret.clone().into(),
         };

@@ -25,6 +25,7 @@ pub(in crate::upstream) fn failure(operation: Operation, reply: &Reply) -> CallE
     let unknown = || CallError::Unknown {
         reason: reason.clone(),
         retry_after: reply.wait_from(&["retry-after"]),
+        in_outage: false,
     };
     match reply.status {
         StatusCode::TOO_MANY_REQUESTS => CallError::Throttled {

@@ -14,14 +14,16 @@ use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::SecretString;
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 use self::speaks::Known;
 pub use self::speaks::Speaks;
 use self::token::{Credentials, Style, TokenCache};
+use super::call::Vendor;
 use super::call::{CallError, Operation};
-use super::gate::Gate;
 use super::http::{self, Http};
+use super::limits::{Admission, Budget, Limits, Priority};
 use crate::escalation::{Contract, Conversation, ConversationId, Finding, SessionId, SessionLink};
 
 /// Where Genesys is, and who we are there.
@@ -39,6 +41,8 @@ pub struct GenesysConfig {
     pub client_id: String,
     /// The OAuth client's secret.
     pub client_secret: SecretString,
+    /// What the pool may ask with these credentials; without one nobody counts.
+    pub budget: Option<Budget>,
 }
 
 /// A session that was just created.
@@ -72,7 +76,7 @@ pub struct Genesys {
     keeps_codes: bool,
     known: Arc<Known>,
     tokens: Arc<TokenCache>,
-    gate: Arc<Gate>,
+    limits: Limits,
 }
 
 impl Genesys {
@@ -83,7 +87,9 @@ impl Genesys {
             Speaks::Set(contract) => format!(", set to {contract}"),
             Speaks::Auto => String::new(),
         };
-        let account = format!("{} at {}{set}", config.client_id, config.api_url);
+        let client = format!("{} at {}", config.client_id, config.api_url);
+        let account = format!("{client}{set}");
+        let limits = Limits::new(Vendor::Genesys, client, config.budget, &http);
         // As published first: its answer to a stranger is the clearer one.
         let published = (Style::Basic, config.login_url);
         let in_the_form = (Style::Form, config.api_url.clone());
@@ -110,7 +116,7 @@ impl Genesys {
             keeps_codes: config.keeps_codes,
             known: Arc::new(Known::new(config.speaks)),
             tokens: Arc::new(tokens),
-            gate: Arc::default(),
+            limits,
         }
     }
 
@@ -125,7 +131,32 @@ impl Genesys {
     /// # Errors
     /// [`CallError`]; [`CallError::SetUp`] when Genesys does not accept the credentials.
     pub async fn ensure_token(&self) -> Result<(), CallError> {
-        self.tokens.get().await.map(|_| ())
+        if self.tokens.is_at_hand().await {
+            return Ok(());
+        }
+        // The login host has limits of its own, and a token is rarely asked for; but it may be what Genesys fails at.
+        let admission = self.limits.enter()?;
+        let token = self.tokens.get().await.map(|_| ());
+        self.limits.told(admission, token).await
+    }
+
+    /// Waits until a request may be sent to Genesys; see [`accompanied`](super::accompanied).
+    ///
+    /// # Errors
+    /// [`CallError`]; nothing was sent.
+    pub async fn admit(&self, priority: Priority) -> Result<Admission, CallError> {
+        self.limits.admit(priority).await
+    }
+
+    /// For how long nobody asks Genesys, not even to see whether it is back; `None`: it may be asked.
+    #[must_use]
+    pub fn shut_for(&self) -> Option<Duration> {
+        self.limits.shut_for()
+    }
+
+    /// This process ends: what it may still ask others may ask.
+    pub async fn give_back(&self) {
+        self.limits.give_back().await;
     }
 
     /// Under which name the ledger keeps what is found out about this Genesys: client id and address.

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::super::call::{CallError, Operation};
-use super::super::gate::Gate;
 use super::super::http::Http;
 use super::super::lenient::Field;
+use super::super::limits::Gate;
 use super::errors;
 
 /// A token is renewed this long before it ends, or a fifth of its life if that is shorter.
@@ -53,9 +53,10 @@ impl Token {
 }
 
 pub(super) struct TokenCache {
+    /// The login host's word is its own.
+    closed: Gate,
     http: Http,
     credentials: Credentials,
-    gate: Gate,
     state: Mutex<State>,
 }
 
@@ -99,11 +100,18 @@ fn life(expires_in: Field<u64>) -> Duration {
 impl TokenCache {
     pub(super) fn new(http: Http, credentials: Credentials) -> Self {
         Self {
+            closed: Gate::default(),
             http,
             credentials,
-            gate: Gate::default(),
             state: Mutex::default(),
         }
+    }
+
+    /// Whether there is one that is good still.
+    pub(super) async fn is_at_hand(&self) -> bool {
+        let state = self.state.lock().await;
+        let token = state.token.as_ref();
+        token.is_some_and(|token| Instant::now() < token.renew_at)
     }
 
     /// The token. Whoever comes while one is being fetched waits for that one, and hears its failure too: a hundred tasks
@@ -122,7 +130,7 @@ impl TokenCache {
         {
             return Err(failed.error.clone());
         }
-        self.gate.pass()?;
+        self.closed.pass()?;
         match self.fetch(&mut state.way).await {
             Ok(answer) => {
                 state.serial += 1;
@@ -136,7 +144,7 @@ impl TokenCache {
                 Ok(token)
             }
             Err(error) => {
-                let error = self.gate.heed(error);
+                self.closed.heed(&error);
                 // From the answer on: the next question comes no sooner after it.
                 let at = Instant::now();
                 let refused = matches!(error, CallError::SetUp { .. });

@@ -3,6 +3,7 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use std::time::Duration;
 
 use super::super::call::{CallError, Operation, Subject};
 pub(super) use super::super::http::REQUEST_ID;
@@ -51,6 +52,7 @@ pub(super) fn failure_of_a_note(
         reason: reason.clone(),
         // Not `ratelimit-reset`, which every answer has, whatever it says.
         retry_after: reply.wait_from(&["retry-after"]),
+        in_outage: false,
     };
     // A code says what a refusal is about. Beside a status of the server's own trouble it says nothing: 2016 stands there
     // for something that took too long.
@@ -117,6 +119,12 @@ pub(super) fn failure_of_a_note(
         | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => refused(Code::RequestUnacceptable),
         _ => refused(Code::PagerdutyRefused),
     }
+}
+
+/// The account's limit for this minute is reached: until when.
+pub(super) fn last_of_the_minute(reply: &Reply) -> Option<Duration> {
+    let none_left = reply.header("ratelimit-remaining") == Some("0");
+    none_left.then(|| reply.wait_from(&["ratelimit-reset"]))?
 }
 
 fn mentions(text: &str, words: &[&str]) -> bool {

@@ -13,14 +13,16 @@ mod subscriptions;
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 pub use self::alerts::Alerts;
 pub use self::incidents::{Incident, IncidentList, IncidentStatus};
 pub use self::subscriptions::{Scope, Subscribed, Subscription};
-use super::call::{CallError, Operation};
-use super::gate::Gate;
+use super::call::Vendor;
+use super::call::{CALL_SLACK, CallError, Operation};
 use super::http::{self, Http, Reply};
+use super::limits::{Admission, Budget, Limits, Priority};
 use crate::escalation::{Context, IncidentId, Marker, NoteContent, NoteId, SubscriptionId};
 
 /// Where PagerDuty is, who we are there, and where an alert says what it is about.
@@ -36,6 +38,8 @@ pub struct PagerDutyConfig {
     pub conversation_fields: Vec<String>,
     /// The same for the agent id.
     pub agent_fields: Vec<String>,
+    /// What the pool may ask with this key; without one nobody counts.
+    pub budget: Option<Budget>,
 }
 
 /// Calls to PagerDuty. Cheap to clone; clones share connections.
@@ -43,17 +47,23 @@ pub struct PagerDutyConfig {
 pub struct PagerDuty {
     http: Http,
     config: Arc<PagerDutyConfig>,
-    gate: Arc<Gate>,
+    limits: Limits,
 }
 
 impl PagerDuty {
     /// Sets it up. Nothing is called yet.
     #[must_use]
-    pub fn new(http: Http, config: PagerDutyConfig) -> Self {
+    pub fn new(http: Http, mut config: PagerDutyConfig) -> Self {
+        let account = format!(
+            "{} at {}",
+            authorization::nameless(&config.api_token),
+            config.api_url
+        );
+        let limits = Limits::new(Vendor::PagerDuty, account, config.budget.take(), &http);
         Self {
             http,
             config: Arc::new(config),
-            gate: Arc::default(),
+            limits,
         }
     }
 
@@ -180,22 +190,59 @@ impl PagerDuty {
         operation: Operation,
         request: RequestBuilder,
     ) -> Result<Reply, CallError> {
-        let reply = self.exchange(operation, request).await?;
-        if reply.status.is_success() {
-            Ok(reply)
-        } else {
-            Err(self.gate.heed(errors::failure(operation, &reply)))
-        }
+        self.exchange(operation, request, |reply| {
+            errors::failure(operation, reply)
+        })
+        .await
     }
 
-    /// The same, for who has to see an answer whatever its status.
+    /// The same, for who has another idea of what an answer that is no success means.
     async fn exchange(
         &self,
         operation: Operation,
         request: RequestBuilder,
+        failure: impl FnOnce(&Reply) -> CallError,
     ) -> Result<Reply, CallError> {
-        self.gate.pass()?;
-        let sent = self.http.send(operation, request, errors::REQUEST_ID).await;
-        sent.map_err(|error| self.gate.heed(error))
+        // One deadline for all of it, which the intent of a write names.
+        let within = self.http.call_timeout() + CALL_SLACK;
+        let ends_at = tokio::time::Instant::now() + within;
+        let admission = tokio::time::timeout_at(ends_at, self.limits.admission()).await;
+        let late = |_| CallError::NotSent(format!("no permit within {within:?}"));
+        let mut admission = admission.map_err(late)??;
+        admission.sends();
+        let sent = self.http.send(operation, request, errors::REQUEST_ID);
+        let sent = tokio::time::timeout_at(ends_at, sent).await;
+        let late = |_| Err(CallError::unknown(format!("not done within {within:?}")));
+        let sent = sent.unwrap_or_else(late);
+        let result = sent.and_then(|reply| match reply.status.is_success() {
+            true => Ok(reply),
+            false => Err(failure(&reply)),
+        });
+        let last = result.as_ref().ok().and_then(errors::last_of_the_minute);
+        let result = self.limits.told(admission, result).await;
+        if let Some(reset) = last {
+            // The next one would be refused.
+            self.limits.close_for(reset).await;
+        }
+        result
+    }
+
+    /// Waits until a request may be sent to PagerDuty; see [`accompanied`](super::accompanied).
+    ///
+    /// # Errors
+    /// [`CallError`]; nothing was sent.
+    pub async fn admit(&self, priority: Priority) -> Result<Admission, CallError> {
+        self.limits.admit(priority).await
+    }
+
+    /// For how long nobody asks PagerDuty, not even to see whether it is back; `None`: it may be asked.
+    #[must_use]
+    pub fn shut_for(&self) -> Option<Duration> {
+        self.limits.shut_for()
+    }
+
+    /// This process ends: what it may still ask others may ask.
+    pub async fn give_back(&self) {
+        self.limits.give_back().await;
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::super::call::{CallError, Operation};
+use super::super::http::Reply;
 use super::super::lenient::{Field, Object};
 use super::{PagerDuty, errors};
 use crate::escalation::{IncidentId, Marker, NoteContent, NoteId};
@@ -51,11 +52,9 @@ pub(super) async fn write(
     let request = pagerduty
         .request(Method::POST, url)
         .json(&json!({"note": {"content": content.as_str()}}));
-    let reply = pagerduty.exchange(Operation::WriteNote, request).await?;
-    if !reply.status.is_success() {
-        let error = errors::failure_of_a_note(Operation::WriteNote, &reply, content);
-        return Err(pagerduty.gate.heed(error));
-    }
+    let operation = Operation::WriteNote;
+    let failure = |reply: &Reply| errors::failure_of_a_note(operation, reply, content);
+    let reply = pagerduty.exchange(operation, request, failure).await?;
     reply.json::<NoteAnswer>()?.note.id()
 }
 

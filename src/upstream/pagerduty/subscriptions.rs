@@ -8,6 +8,7 @@ use std::fmt;
 use url::Url;
 
 use super::super::call::{CallError, Operation};
+use super::super::http::Reply;
 use super::super::lenient::{Field, Object};
 use super::{PagerDuty, errors};
 use crate::escalation::SubscriptionId;
@@ -212,8 +213,13 @@ pub(super) async fn create(
             "events": events,
             "filter": scope.filter(),
         }}));
-    let reply = pagerduty.exchange(operation, request).await?;
-    if reply.status.is_success() {
+    let mut limit_reached = false;
+    let failure = |reply: &Reply| {
+        limit_reached = error_code(&reply.body) == Some(LIMIT_REACHED);
+        errors::failure(operation, reply)
+    };
+    let answered = pagerduty.exchange(operation, request, failure).await;
+    if let Ok(reply) = &answered {
         let made = reply.json::<OneAnswer>()?.webhook_subscription;
         let delivery = made.delivery_method.read();
         let secret = delivery.and_then(|Object(delivery)| delivery.secret.read());
@@ -222,14 +228,13 @@ pub(super) async fn create(
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
         });
     }
-    let error = pagerduty.gate.heed(errors::failure(operation, &reply));
-    if let CallError::Refused { reason, .. } = &error
-        && error_code(&reply.body) == Some(LIMIT_REACHED)
-    {
-        let reason = reason.clone();
-        return Ok(Subscribed::LimitReached { reason });
+    match answered.map(drop) {
+        Err(CallError::Refused { reason, .. }) if limit_reached => {
+            Ok(Subscribed::LimitReached { reason })
+        }
+        Err(error) => Err(error),
+        Ok(()) => Err(CallError::unknown("an answer that is none")),
     }
-    Err(error)
 }
 
 fn error_code(body: &[u8]) -> Option<u64> {

@@ -44,7 +44,7 @@ impl Attempt<'_> {
         match self.record_result().await {
             Ok(()) => None,
             Err(Stopped::Ledger(error)) => Some(self.ledger_away(&error, LEDGER_AWAY).await),
-            Err(Stopped::InOtherHands(_) | Stopped::Setback(_)) => {
+            Err(Stopped::InOtherHands(_) | Stopped::Setback(_) | Stopped::Interrupted) => {
                 Some(self.in_other_hands(CLAIM_LOST))
             }
         }
@@ -72,6 +72,7 @@ impl Attempt<'_> {
                 );
             }
             Stopped::Ledger(error) => return Some(self.ledger_away(&error, LEDGER_AWAY).await),
+            Stopped::Interrupted => return None,
             Stopped::InOtherHands(delay) => {
                 // Where it is only the conversation that others hold, our own claim is given back.
                 let _ = self.release().await;
@@ -164,7 +165,10 @@ impl Attempt<'_> {
                 let wait = Wait::Between(LOOK_AGAIN.0, LOOK_AGAIN.1);
                 Stopped::Setback(Setback { wait, ..setback })
             }
-            Stopped::Setback(_) | Stopped::Ledger(_) | Stopped::InOtherHands(_) => stopped,
+            Stopped::Setback(_)
+            | Stopped::Ledger(_)
+            | Stopped::InOtherHands(_)
+            | Stopped::Interrupted => stopped,
         }
     }
 

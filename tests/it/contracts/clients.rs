@@ -50,6 +50,7 @@ pub(super) fn genesys(simulator: &Simulator) -> Genesys {
         keeps_codes: true,
         client_id: config.client_id.clone(),
         client_secret: config.client_secret.clone().into(),
+        budget: None,
     };
     Genesys::new(http(), config)
 }
@@ -63,6 +64,7 @@ pub(super) fn pagerduty(simulator: &Simulator) -> PagerDuty {
         from_email: config.from_email.clone(),
         conversation_fields: vec!["conversation_id".to_owned(), "conversationId".to_owned()],
         agent_fields: vec!["agent_id".to_owned()],
+        budget: None,
     };
     PagerDuty::new(http(), config)
 }

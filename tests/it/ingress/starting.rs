@@ -167,6 +167,7 @@ async fn the_ingress_works_without_any_credential_of_a_vendor_and_without_a_ledg
         "GENESYS_",
         "PAGERDUTY_API_",
         "PAGERDUTY_FROM_",
+        "PAGERDUTY_REQUESTS_",
         "DATABASE_",
         "WORKER_",
     ];

@@ -14,9 +14,11 @@ use escalator::escalation::{
     Trigger,
 };
 use escalator::ledger::{
-    Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Filter, Held,
-    HeldConversation, Known, Ledger, Pruned, Record, Recorded, Retention, Sqlite,
+    Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
+    Held, HeldConversation, Known, Ledger, Orders, Presence, Present, Pruned, Record, Recorded,
+    Retention, Sqlite,
 };
+use escalator::pacing::{Exchange, Grant};
 use escalator::simulator::{
     CobrowseApi, Config, ConversationSpec, Fault, IncidentSpec, Operation, Simulator, What, Which,
 };
@@ -134,6 +136,30 @@ impl Ledger for Losing {
 
     async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error> {
         self.call(self.inner.learn(account, news)).await
+    }
+
+    async fn exchange_permits(&self, account: &str, asked: Exchange) -> Result<Grant, Error> {
+        self.inner.exchange_permits(account, asked).await
+    }
+
+    async fn report(&self, presence: Presence) -> Result<Orders, Error> {
+        self.inner.report(presence).await
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), Error> {
+        self.inner.leave(name).await
+    }
+
+    async fn enter(&self, entered: Entered) -> Result<Audited, Error> {
+        self.inner.enter(entered).await
+    }
+
+    async fn present(&self, within: Duration) -> Result<(Orders, Vec<Present>), Error> {
+        self.inner.present(within).await
+    }
+
+    async fn audit(&self, limit: u32) -> Result<Vec<Audited>, Error> {
+        self.inner.audit(limit).await
     }
 
     async fn ping(&self) -> Result<(), Error> {
@@ -258,6 +284,7 @@ fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>) -> Runner {
         keeps_codes: false,
         client_id: config.client_id.clone(),
         client_secret: config.client_secret.clone().into(),
+        budget: None,
     };
     let pagerduty = PagerDutyConfig {
         api_url: simulator.pagerduty_url().parse().unwrap(),
@@ -265,6 +292,7 @@ fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>) -> Runner {
         from_email: config.from_email.clone(),
         conversation_fields: vec!["conversation_id".to_owned()],
         agent_fields: vec!["agent_id".to_owned()],
+        budget: None,
     };
     Runner::new(
         ledger,

@@ -17,6 +17,7 @@ pub(in crate::upstream::pagerduty) fn config() -> PagerDutyConfig {
         from_email: "a@b.example".into(),
         conversation_fields: vec!["conversation_id".into(), "conversationId".into()],
         agent_fields: vec!["agent_id".into()],
+        budget: None,
     }
 }
 

@@ -211,12 +211,15 @@ async fn claims_that_are_polled_once_and_dropped_leave_the_next_one_free() {
     let database = Database::new().await;
     let ledger = Postgres::open(&database.secret()).await.unwrap();
     let event = super::super::event();
-    let mut granted = 0;
+    let (mut granted, mut landed) = (0, 0);
     while granted < 50 {
         let incident = incident();
         drop(ledger.claim(first(&incident)).now_or_never());
         match ledger.claim(reopened(&incident, &event, 5)).await {
             Ok(Claim::Granted(_)) => granted += 1,
+            // A thread that is held up between two looks at its connection gets further in one poll; up to the commit, at
+            // which nobody can know any more.
+            Ok(Claim::Waits { .. }) if landed < 10 => landed += 1,
             // Each has to log in anew, and a slow machine does not always get there in time.
             Err(Error::Unavailable(_)) => {}
             other => panic!("{other:?}"),

@@ -4,6 +4,10 @@
 //! loop never ends on a persistent `Retry-After`, so only its `ExponentialBackoff` is used, as a curve: who
 //! counts the attempts, and when to stop, is decided by the caller. Replacing the crate means this file.
 
+mod budget;
+
+pub use budget::{Account, Exchange, GOOD_FOR, Grant, WINDOW};
+
 use std::time::Duration;
 
 use backoff::backoff::Backoff;

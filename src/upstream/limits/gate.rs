@@ -4,13 +4,13 @@
 //! vendor said, without a request.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::call::{CallError, THROTTLED_DEFAULT};
+use super::super::call::{CallError, THROTTLED_DEFAULT};
 
 /// One credential's gate.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(in crate::upstream) struct Gate {
     closed_until: Mutex<Option<Instant>>,
 }
 
@@ -19,7 +19,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`CallError::Throttled`], with what is left of the time.
-    pub(super) fn pass(&self) -> Result<(), CallError> {
+    pub(in crate::upstream) fn pass(&self) -> Result<(), CallError> {
         let closed_until = *self.lock();
         let left = closed_until
             .map(|until| until.saturating_duration_since(Instant::now()))
@@ -36,25 +36,31 @@ impl Gate {
         })
     }
 
-    /// Takes the vendor's word from a failure, and hands the failure on.
-    pub(super) fn heed(&self, error: CallError) -> CallError {
-        let wait = match &error {
-            CallError::Throttled { retry_after, .. } => {
-                Some(retry_after.unwrap_or(THROTTLED_DEFAULT))
-            }
-            CallError::Unknown { retry_after, .. } => *retry_after,
-            CallError::NotSent(_)
+    /// Takes the vendor's word from a failure, and says what it was.
+    pub(in crate::upstream) fn heed(&self, error: &CallError) -> Option<Duration> {
+        let wait = match error {
+            CallError::Throttled { retry_after, .. } => retry_after.unwrap_or(THROTTLED_DEFAULT),
+            CallError::Unknown {
+                retry_after: Some(wait),
+                ..
+            } => *wait,
+            CallError::Unknown { .. }
+            | CallError::NotSent(_)
+            | CallError::Blocked { .. }
             | CallError::SetUp { .. }
             | CallError::NoRoute { .. }
             | CallError::Refused { .. }
-            | CallError::Conflict(_) => None,
+            | CallError::Conflict(_) => return None,
         };
-        if let Some(wait) = wait {
-            let until = Instant::now() + wait;
-            let mut closed_until = self.lock();
-            *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
-        }
-        error
+        self.close_for(wait);
+        Some(wait)
+    }
+
+    /// Nobody passes for so long.
+    pub(super) fn close_for(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut closed_until = self.lock();
+        *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
@@ -67,7 +73,6 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn throttled(seconds: u64) -> CallError {
         CallError::Throttled {
@@ -80,8 +85,8 @@ mod tests {
     fn after_the_vendor_s_word_nobody_passes_and_a_shorter_word_does_not_shorten_it() {
         let gate = Gate::default();
         assert_eq!(gate.pass(), Ok(()));
-        gate.heed(throttled(100));
-        gate.heed(throttled(1));
+        gate.heed(&throttled(100));
+        gate.heed(&throttled(1));
         let left = match gate.pass() {
             Err(CallError::Throttled { retry_after, .. }) => retry_after,
             Ok(()) | Err(_) => None,
@@ -92,8 +97,8 @@ mod tests {
     #[test]
     fn a_failure_without_a_word_closes_nothing() {
         let gate = Gate::default();
-        gate.heed(CallError::unknown("503"));
-        gate.heed(CallError::NotSent(String::new()));
+        assert_eq!(gate.heed(&CallError::unknown("503")), None);
+        assert_eq!(gate.heed(&CallError::NotSent(String::new())), None);
         assert_eq!(gate.pass(), Ok(()));
     }
 }
