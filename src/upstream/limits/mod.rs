@@ -1,7 +1,7 @@
 //! What keeps a credential within its limits: the vendor's word, the breaker, and a permit for every request.
 //!
 //! Asked before anything is put down for a call ([`Limits::admit`]), since waiting for a permit may take a while and an intent has a
-//! deadline; told after it ([`Limits::heed`]).
+//! deadline; told after it ([`Limits::told`]).
 
 mod breaker;
 mod gate;
