@@ -1,7 +1,7 @@
 //! Everything that can happen to the three writes: whatever it is, one attachment and one note.
 //!
-//! The faults of one operation lie in wait side by side, one for each of its first requests, and as many escalations
-//! run into them; which of them meets which is not said.
+//! The faults of one operation lie in wait side by side, one for each third of its first requests, and three times as many
+//! escalations run into them; which of them meets which is not said.
 
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ fn failed() -> Vec<What> {
     failed
 }
 
+/// One request in so many meets a fault.
+const SPREAD: u64 = 3;
+
 struct Played {
     effects: Effects,
     adopted: usize,
@@ -37,11 +40,13 @@ struct Played {
 async fn play(operation: Operation, faults: Vec<What>) -> Played {
     let world = World::new().await;
     let program = world.start("serve", &[]).await;
+    // With good answers between them, or it would be an outage, which is another matter: `limits`.
     let total = faults.len();
-    for (what, number) in faults.into_iter().zip(1..) {
-        nth(&world, operation, number, what);
+    for (what, number) in faults.into_iter().zip(0..) {
+        nth(&world, operation, number * SPREAD + 1, what);
     }
-    let cases = triggered(&world, &program, total).await;
+    let spread = usize::try_from(SPREAD).unwrap();
+    let cases = triggered(&world, &program, total * spread).await;
     all_ended(&program, &cases, "done").await;
     let effects = world.simulator.effects();
     assert_once(&effects, &cases);
