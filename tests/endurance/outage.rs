@@ -48,6 +48,7 @@ async fn of(who: &str, operations: &[Operation]) -> String {
     }
     let incidents = pool.deliver(INCIDENTS).await;
     let asked_before = pool.world.simulator.requests().len();
+    // The length of the outage is what is tested.
     tokio::time::sleep(AWAY).await;
     let asked = pool.world.simulator.requests().len() - asked_before;
     pool.world.simulator.clear_faults();
@@ -90,6 +91,7 @@ async fn revoked() -> String {
     simulator.set_secret("another");
     simulator.revoke_tokens();
     let incidents = pool.deliver(INCIDENTS).await;
+    // So is this one.
     tokio::time::sleep(AWAY / 2).await;
     let name = ["escalator_vendor_shut", "genesys", "credential"];
     let shut = pool.workers[0].metric(&name).await;

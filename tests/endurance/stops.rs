@@ -71,6 +71,7 @@ pub(crate) async fn broker() -> String {
         let at_work = AtWork::start(world, &[]).await;
         node.stop().await;
         at_work.program.becomes_ready(false).await;
+        // A stop of this length is what is tested.
         tokio::time::sleep(STOPPED).await;
         node.start_again().await;
         at_work.recovers("broker").await
@@ -87,6 +88,7 @@ pub(crate) async fn database() -> String {
         let at_work = AtWork::start(world, &[("DATABASE_URL", schema.url.as_str())]).await;
         server.stop().await;
         at_work.program.becomes_ready(false).await;
+        // A stop of this length is what is tested.
         tokio::time::sleep(STOPPED).await;
         server.start_again().await;
         at_work.recovers("database").await

@@ -101,6 +101,7 @@ async fn of_thousands_of_concurrent_publishes_those_that_were_confirmed_are_stor
                 )
                 .await
                 .unwrap();
+            // As above.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });

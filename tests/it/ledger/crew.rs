@@ -49,6 +49,7 @@ pub(super) async fn who_was_heard_of_is_known_and_who_has_left_is_not(ledger: Ar
     ledger.leave("a").await.unwrap();
     let (_, present) = ledger.present(LATELY).await.unwrap();
     assert_eq!(present.len(), 1);
+    // That time passes is the event.
     tokio::time::sleep(Duration::from_millis(20)).await;
     let (_, present) = ledger.present(Duration::from_millis(10)).await.unwrap();
     assert!(present.is_empty(), "{present:?}");
