@@ -19,7 +19,7 @@ use super::runner::Runner;
 use super::steps;
 use super::story::Story;
 use crate::escalation::{
-    Action, Call, Cobrowse, Code, Contract, Entry, EntryKind, Message, NoteLook, Progress,
+    Action, Call, Cobrowse, Code, Contract, Entry, EntryKind, Intent, Message, NoteLook, Progress,
     SessionId, SessionLink, Setback, Situation, Start, Step, Survey, Update, Wait, decide,
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
@@ -111,8 +111,8 @@ pub(super) struct Attempt<'a> {
     pub(super) unrecorded: bool,
     /// The intent to create a session is in the ledger, and its call was not sent.
     pub(super) unsent: bool,
-    /// Perhaps: the claim that carried it was not answered.
-    pub(super) perhaps_intended: bool,
+    /// One that is there perhaps: the claim that carried it was not answered.
+    pub(super) perhaps_intended: Option<Intent>,
     /// What [`Progress::asked_at`] was before the intent at hand.
     asked_before: Option<Timestamp>,
     pub(super) resolved_at: Option<Timestamp>,
@@ -162,7 +162,7 @@ impl<'a> Attempt<'a> {
             created: None,
             unrecorded: false,
             unsent: false,
-            perhaps_intended: false,
+            perhaps_intended: None,
             asked_before: None,
             resolved_at: granted.resolved_at,
             accepted_at: granted.accepted_at,

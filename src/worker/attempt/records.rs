@@ -66,6 +66,8 @@ impl Attempt<'_> {
             self.take_back(step);
             allowance = allowance.max(began.elapsed() * 2);
         }
+        // As with a refusal: a crash in the wait must not leave a doubt.
+        self.unrecorded = true;
         Err(Stopped::Setback(Setback::parked(
             Code::LedgerUnavailable,
             "the ledger takes too long to record an intent; nothing was sent",
@@ -215,7 +217,7 @@ impl Attempt<'_> {
     /// Nothing was sent, and only this attempt knows that; whoever finds the intent would have to take it for a write.
     pub(in crate::worker) async fn find_unsent(&mut self) {
         let context = self.progress.context.clone();
-        let (true, Some(context)) = (std::mem::take(&mut self.perhaps_intended), context) else {
+        let (Some(sent_along), Some(context)) = (self.perhaps_intended.take(), context) else {
             return;
         };
         let claim = self.runner.ledger.claim_conversation(ConversationRequest {
@@ -225,8 +227,8 @@ impl Attempt<'_> {
             intend: None,
         });
         if let Ok(ConversationClaim::Granted { held, cobrowse, .. }) = claim.await {
-            let ours = |intent: &Intent| intent.epoch == self.held.epoch;
-            self.unsent = matches!(&cobrowse.session, Write::Intended(intent) if ours(intent));
+            // That very one: another escalation's, which was sent, may have the same epoch.
+            self.unsent = cobrowse.session == Write::Intended(sent_along);
             self.asked_before = self.progress.asked_at;
             self.hold(held, cobrowse);
         }

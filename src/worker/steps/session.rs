@@ -34,7 +34,9 @@ pub(in crate::worker) async fn claim(
             intend: intend.clone(),
         })
         .await;
-    attempt.perhaps_intended = create && matches!(claim, Err(Error::Unavailable(_)));
+    if let (Err(Error::Unavailable(_)), Some(unheard)) = (&claim, &intend) {
+        attempt.perhaps_intended = Some(unheard.intent.clone());
+    }
     match claim? {
         ConversationClaim::Granted {
             held,

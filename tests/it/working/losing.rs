@@ -3,8 +3,8 @@
 //! No vendor's answer is lost here. So nothing is ever in doubt: what was sent is known, and what was not sent is known not to
 //! have been, whatever the ledger has or has not heard of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -48,7 +48,7 @@ struct Loses {
 /// A ledger that loses answers. Renewals, which come when they like, it neither counts nor loses.
 struct Losing {
     inner: Sqlite,
-    loses: Loses,
+    loses: Mutex<Loses>,
     calls: AtomicU64,
 }
 
@@ -57,7 +57,7 @@ impl Losing {
         &self,
         work: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
-        let Loses { from, count, lands } = self.loses;
+        let Loses { from, count, lands } = *self.loses.lock().unwrap();
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let lost = (from..from + count).contains(&number);
         let answer = if lost && !lands {
@@ -179,22 +179,20 @@ struct Bench {
 
 impl Bench {
     async fn new(cobrowse_api: CobrowseApi, loses: Loses) -> Self {
-        let simulator = Simulator::start(Config {
-            cobrowse_api,
-            latency: Duration::ZERO,
-            hydration: Duration::ZERO,
-            media_visible_after: Duration::ZERO,
-            ..Config::default()
-        })
-        .await
-        .unwrap();
+        let bench = Self::with(calm(cobrowse_api)).await;
+        *bench.ledger.loses.lock().unwrap() = loses;
+        bench
+    }
+
+    async fn with(config: Config) -> Self {
+        let simulator = Simulator::start(config).await.unwrap();
         let spec = ConversationSpec::with_agent("agent-1");
         let conversation = simulator.open_conversation(spec);
         let incident = simulator.open_incident(IncidentSpec::about(conversation.clone()));
         let folder = tempfile::tempdir().unwrap();
         let ledger = Arc::new(Losing {
             inner: Sqlite::open(&folder.path().join("ledger.db")).unwrap(),
-            loses,
+            loses: Mutex::new(NONE),
             calls: AtomicU64::new(0),
         });
         let now = Timestamp::now();
@@ -318,6 +316,16 @@ fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>) -> Runner {
     )
 }
 
+fn calm(cobrowse_api: CobrowseApi) -> Config {
+    Config {
+        cobrowse_api,
+        latency: Duration::ZERO,
+        hydration: Duration::ZERO,
+        media_visible_after: Duration::ZERO,
+        ..Config::default()
+    }
+}
+
 const NONE: Loses = Loses {
     from: 0,
     count: 0,
@@ -350,7 +358,7 @@ async fn whichever_answer_of_the_ledger_is_lost_nothing_is_asked_for_twice_or_gi
         (CobrowseApi::Conversation, Operation::GenesysOfferSession),
     ] {
         for (bench, letter) in each_call_is_lost(api, 1).await {
-            let loses = bench.ledger.loses;
+            let loses = *bench.ledger.loses.lock().unwrap();
             assert!(letter.is_none(), "{api:?}, {loses:?}: {letter:#?}");
             bench.assert_once();
             let asked = [create, Operation::PagerdutyCreateNote].map(|write| bench.asked(write));
@@ -369,7 +377,7 @@ async fn whichever_answer_of_the_ledger_is_lost_nothing_is_asked_for_twice_or_gi
 async fn whichever_two_answers_in_a_row_are_lost_there_is_one_note_or_a_person_is_asked() {
     for api in [CobrowseApi::Sessions, CobrowseApi::Conversation] {
         for (bench, letter) in each_call_is_lost(api, 2).await {
-            let loses = bench.ledger.loses;
+            let loses = *bench.ledger.loses.lock().unwrap();
             let effects = bench.simulator.effects();
             let attached = effects.attachments_of(&bench.case.conversation).len();
             let notes = effects.notes_of(&bench.case.incident).len();
@@ -433,4 +441,33 @@ async fn an_incident_that_is_resolved_in_that_wait_gets_no_session() {
     assert_eq!(bench.asked(Operation::GenesysOfferSession), 1);
     let known = bench.ledger.generations(incident).await.unwrap();
     assert_eq!(known[0].end, Some(End::Cancelled));
+}
+
+/// Both have the same epoch: each is the first of its own escalation.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_back_what_another_escalation_has_sent() {
+    let mut bench = Bench::with(Config {
+        shows_offers: false,
+        ..calm(CobrowseApi::Conversation)
+    })
+    .await;
+    bench.simulator.script(Fault {
+        operation: Operation::GenesysOfferSession,
+        which: Which::Nth(1),
+        what: What::LoseAnswer,
+    });
+    let letter = bench.run().await.expect("a person is asked");
+    assert_eq!(letter.code.as_str(), "session_outcome_unknown");
+    for lands in [false, true] {
+        let about = IncidentSpec::about(bench.case.conversation.clone());
+        let other = bench.simulator.open_incident(about);
+        bench.message.incident_id = IncidentId::parse(&other).unwrap();
+        // Its claim on the escalation, then the one on the conversation.
+        let from = bench.ledger.calls.load(Ordering::SeqCst) + 2;
+        let count = 1;
+        *bench.ledger.loses.lock().unwrap() = Loses { from, count, lands };
+        let letter = bench.run().await.expect("so it is again");
+        assert_eq!(letter.code.as_str(), "session_outcome_unknown", "{lands}");
+        assert_eq!(bench.asked(Operation::GenesysOfferSession), 1, "{lands}");
+    }
 }
