@@ -63,7 +63,7 @@ endurance: ## limits, outages and restarts at their real length, about half an h
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --test soak --test torture --test endurance -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	find . -name target -prune -o -name .git -prune -o -name '*.sh' -print0 | xargs -0 shellcheck -x .ci/run
 

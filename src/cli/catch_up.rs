@@ -160,6 +160,7 @@ impl Parts {
             failures += 1;
             let wait = match &error {
                 CallError::Blocked { .. } => None,
+                CallError::Waits { left, .. } => Some(*left),
                 CallError::Throttled { retry_after, .. } => {
                     Some(retry_after.unwrap_or(THROTTLED_DEFAULT))
                 }

@@ -49,6 +49,7 @@ pub(super) fn failure(
     match error {
         CallError::NotSent(_)
         | CallError::Blocked { .. }
+        | CallError::Waits { .. }
         | CallError::Throttled { .. }
         | CallError::Unknown { .. } => Failure::unavailable(format!(
             "{}: {error}; check pagerduty.api_url, the network and PagerDuty's status page, and try again",

@@ -19,6 +19,8 @@ pub const WINDOW: Duration = Duration::from_millis(60_250);
 const BURST: Duration = Duration::from_secs(5);
 /// A permit that was not used for so long goes back: somebody else may need it more.
 pub const GOOD_FOR: Duration = Duration::from_secs(2);
+/// An answer that takes longer is not heeded: what it gives may not be used.
+pub const HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// Permits that come back within so short a span are kept as one number.
 const SLOT_MS: i64 = 100;
 /// Who has not been heard of for so long shares in nothing.
@@ -53,7 +55,8 @@ struct Out {
     seen_at: i64,
 }
 
-/// A worker says what became of its permits, and asks for more.
+/// A worker says what became of its permits, and asks for more. It asks one thing after the other: what it says of itself is what
+/// counts. Who was not answered says again what had ended; should it be heard twice, there is less for a minute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exchange {
     /// Who asks; unique among all that have ever asked.
@@ -64,8 +67,9 @@ pub struct Exchange {
     pub call_timeout: Duration,
     /// Permits whose call has ended, and how long ago.
     pub ended: Vec<(Duration, u32)>,
-    /// Permits that were not used.
-    pub unused: u32,
+    /// Permits that it has still: in stock, or with a call that has not ended. Whatever else was given to it, it never got, or
+    /// does not need.
+    pub holding: u32,
     /// How many more are needed.
     pub wanted: u32,
     /// The vendor has asked for patience, for so long from now on.
@@ -75,7 +79,7 @@ pub struct Exchange {
 /// The answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
-    /// So many requests may be sent within [`GOOD_FOR`] of asking.
+    /// So many requests may be sent within [`GOOD_FOR`] of this answer, should it come within [`HEARD_WITHIN`].
     pub permits: u32,
     /// When it is worth asking for more, should some be wanted still.
     pub again_in: Duration,
@@ -113,7 +117,6 @@ impl Account {
     /// What has come back is free; what a worker has said of its permits is written down.
     fn settle(&mut self, now: i64, asked: &Exchange) {
         self.used.retain(|(back_at, _)| *back_at > now);
-        let ended: u32 = asked.ended.iter().map(|(_, count)| count).sum();
         for (ago, count) in &asked.ended {
             // Rounded up: nothing comes back too early.
             let back_at = now - millis(*ago) + millis(WINDOW);
@@ -122,10 +125,15 @@ impl Account {
                 self.use_until(back_at, *count);
             }
         }
-        if let Some(out) = self.out.iter_mut().find(|out| out.holder == asked.holder) {
-            let said = ended.saturating_add(asked.unused);
-            out.permits = out.permits.saturating_sub(said);
-            out.seen_at = now;
+        let here = Out {
+            holder: asked.holder.clone(),
+            permits: asked.holding,
+            back_at: now + millis(HEARD_WITHIN + GOOD_FOR + asked.call_timeout + WINDOW),
+            seen_at: now,
+        };
+        match self.out.iter_mut().find(|out| out.holder == asked.holder) {
+            Some(out) => *out = here,
+            None => self.out.push(here),
         }
         self.out
             .retain(|out| (out.permits > 0 || now - out.seen_at < ABSENT_MS) && out.back_at > now);
@@ -155,19 +163,8 @@ impl Account {
         let share = there.div_ceil(u32::try_from(present).unwrap_or(u32::MAX).saturating_add(1));
         let permits = asked.wanted.min(share);
         self.paced_us = self.paced_us.max(now * 1000) + i64::from(permits) * step_us(limit);
-        let back_at = now + millis(GOOD_FOR + asked.call_timeout + WINDOW);
-        match self.out.iter_mut().find(|out| out.holder == asked.holder) {
-            Some(out) => {
-                out.permits += permits;
-                out.back_at = back_at;
-                out.seen_at = now;
-            }
-            None => self.out.push(Out {
-                holder: asked.holder.clone(),
-                permits,
-                back_at,
-                seen_at: now,
-            }),
+        if let Some(out) = self.out.iter_mut().find(|out| out.holder == asked.holder) {
+            out.permits += permits;
         }
         permits
     }

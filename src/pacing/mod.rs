@@ -6,7 +6,7 @@
 
 mod budget;
 
-pub use budget::{Account, Exchange, GOOD_FOR, Grant, WINDOW};
+pub use budget::{Account, Exchange, GOOD_FOR, Grant, HEARD_WITHIN, WINDOW};
 
 use std::time::Duration;
 

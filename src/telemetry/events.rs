@@ -1,5 +1,6 @@
 //! The events: what is counted and told, together.
 
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -7,6 +8,9 @@ use std::time::Duration;
 use super::metrics::Telemetry;
 use crate::escalation::invariant::Violation;
 use crate::escalation::{Contract, Finding, Step};
+
+/// A vendor that wants to be left alone for so long is news: whatever needs it waits.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How an unknown outcome of a write was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -342,6 +346,23 @@ impl Telemetry {
             Some(trouble) => tracing::warn!(event = "vendor.shut", vendor, trouble),
             None => tracing::info!(event = "vendor.back", vendor),
         }
+    }
+
+    /// Nobody asks this vendor for so long, since it has said so.
+    pub fn vendor_closed_for(&self, vendor: &'static str, span: Duration) {
+        let until = Timestamp::now().duration_since(Timestamp::UNIX_EPOCH);
+        self.patience
+            .with_label_values(&[vendor])
+            .set(until.as_secs_f64() + span.as_secs_f64());
+    }
+
+    /// It has said so itself, just now.
+    pub fn vendor_asks_for_patience(&self, vendor: &'static str, span: Duration, capped: bool) {
+        if span < LONG_PATIENCE {
+            return;
+        }
+        let seconds = span.as_secs();
+        tracing::warn!(event = "vendor.wants_patience", vendor, seconds, capped);
     }
 
     /// Counts what must never be otherwise, and was.

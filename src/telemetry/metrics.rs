@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// Seconds, from a fast local answer to the longest call that is allowed.
@@ -48,6 +48,7 @@ pub struct Telemetry {
     pub(super) genesys_contract: IntGaugeVec,
     pub(super) permit_wait: HistogramVec,
     pub(super) breaker: IntGaugeVec,
+    pub(super) patience: GaugeVec,
     pub(super) vendors: Mutex<BTreeMap<&'static str, Option<&'static str>>>,
     in_hand: IntGauge,
     paused: IntGauge,
@@ -113,6 +114,14 @@ impl Telemetry {
             &["vendor", "trouble"],
         )?;
         registry.register(Box::new(breaker.clone()))?;
+        let patience = GaugeVec::new(
+            Opts::new(
+                "escalator_vendor_patience_until_timestamp_seconds",
+                "Until when this vendor has asked to be left alone, as this process heard it; in the past or 0: it may be asked.",
+            ),
+            &["vendor"],
+        )?;
+        registry.register(Box::new(patience.clone()))?;
         let dead_letters = counter(
             "escalator_dead_letters_total",
             "Dead letters written, by code.",
@@ -232,6 +241,7 @@ impl Telemetry {
                 CALL_BUCKETS,
             )?,
             breaker,
+            patience,
             vendors: Mutex::default(),
             in_hand,
             paused,

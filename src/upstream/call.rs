@@ -248,6 +248,14 @@ pub enum CallError {
         /// The same in words.
         reason: String,
     },
+    /// Nobody asks this vendor now: it has asked for patience, or as much was asked as may be. Not sent. No effect.
+    #[error("throttled: {reason}")]
+    Waits {
+        /// For what.
+        reason: String,
+        /// How long it is worth waiting.
+        left: Duration,
+    },
     /// Asked to slow down. No effect.
     #[error("throttled: {reason}")]
     Throttled {
@@ -300,6 +308,8 @@ pub enum CallError {
 pub const CALL_SLACK: Duration = Duration::from_millis(20);
 /// How long work waits for a credential to be put right before one more try.
 const SET_UP_POLL: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
+/// Before a call is tried again that came too late.
+const TOO_LATE_WAITS: Duration = Duration::from_millis(500);
 /// What is kept when a vendor throttles and does not say for how long: a 429 may come without headers and without a body.
 /// It is the least; the schedule's own curve grows beyond it while that goes on.
 pub(super) const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
@@ -314,6 +324,14 @@ impl CallError {
         }
     }
 
+    /// It was waited for something of ours for so long that the call could not end in time any more.
+    pub(super) fn too_late(lacks: &str) -> Self {
+        Self::Waits {
+            reason: format!("no {lacks} left for the call: not sent"),
+            left: TOO_LATE_WAITS,
+        }
+    }
+
     /// Whether the request may have taken effect although it failed.
     #[must_use]
     pub fn may_have_taken_effect(&self) -> bool {
@@ -321,6 +339,7 @@ impl CallError {
             Self::Conflict(_) | Self::Unknown { .. } => true,
             Self::NotSent(_)
             | Self::Blocked { .. }
+            | Self::Waits { .. }
             | Self::Throttled { .. }
             | Self::SetUp { .. }
             | Self::NoRoute { .. }
@@ -343,6 +362,7 @@ impl CallError {
             },
             other @ (Self::NotSent(_)
             | Self::Blocked { .. }
+            | Self::Waits { .. }
             | Self::Throttled { .. }
             | Self::SetUp { .. }
             | Self::NoRoute { .. }
@@ -386,6 +406,14 @@ impl CallError {
                     Trouble::Credential => vendor.credentials(),
                 };
                 return waits_for_a_probe(code, reason);
+            }
+            // Upwards only: what is left is a promise. It is everybody's, so it does not slow this one down from time to time.
+            Self::Waits { left, .. } => {
+                return Setback {
+                    code: vendor.throttled(),
+                    reason,
+                    wait: Wait::Between(*left, *left + *left / 4),
+                };
             }
             Self::Unknown {
                 in_outage: true,

@@ -126,6 +126,28 @@ impl Http {
         });
         result
     }
+
+    /// The same by a deadline of the caller's, which an intent names. What is left of it may have been used up by waiting, or by
+    /// standing still: then nothing is sent, for it could not be told from what somebody else has done since.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`CallError::Waits`].
+    pub(super) async fn send_by(
+        &self,
+        ends_at: tokio::time::Instant,
+        operation: Operation,
+        request: RequestBuilder,
+        correlation_header: &str,
+    ) -> Result<Reply, CallError> {
+        let left = ends_at.saturating_duration_since(tokio::time::Instant::now());
+        if left < self.config.call_timeout / 2 {
+            return Err(CallError::too_late("time"));
+        }
+        let sent = self.send(operation, request, correlation_header);
+        let late = || Err(CallError::unknown("not done in time"));
+        let sent = tokio::time::timeout_at(ends_at, sent).await;
+        sent.unwrap_or_else(|_| late())
+    }
 }
 
 async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {

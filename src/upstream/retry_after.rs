@@ -6,6 +6,11 @@ use std::time::{Duration, SystemTime};
 /// delay queues hold is waited for in pieces, since `Progress::not_before` keeps the whole of it.
 const CAP: Duration = Duration::from_secs(24 * 3600);
 
+/// Whether this may be less than what was said.
+pub(super) fn is_capped(wait: Duration) -> bool {
+    wait >= CAP
+}
+
 /// Reads a header's value. Rounds up to whole seconds, so that nothing comes early.
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();

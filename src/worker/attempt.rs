@@ -113,6 +113,8 @@ pub(super) struct Attempt<'a> {
     pub(super) unsent: bool,
     /// One that is there perhaps: the claim that carried it was not answered.
     pub(super) perhaps_intended: Option<Intent>,
+    /// An intent was taken back whose recording was not answered: it is in the ledger perhaps.
+    taken_back_unheard: bool,
     /// What [`Progress::asked_at`] was before the intent at hand.
     asked_before: Option<Timestamp>,
     pub(super) resolved_at: Option<Timestamp>,
@@ -163,6 +165,7 @@ impl<'a> Attempt<'a> {
             unrecorded: false,
             unsent: false,
             perhaps_intended: None,
+            taken_back_unheard: false,
             asked_before: None,
             resolved_at: granted.resolved_at,
             accepted_at: granted.accepted_at,

@@ -13,9 +13,8 @@ pub(crate) async fn run(workers: usize) -> String {
     let incidents = pool.deliver(INCIDENTS).await;
     let began = Instant::now();
     let began_at_ms = jiff::Timestamp::now().as_millisecond();
-    let mut starting = Vec::new();
     for _ in 0..workers {
-        starting.push(pool.start_worker().await);
+        pool.start_worker().await;
     }
     pool.notes(INCIDENTS, Duration::from_secs(900)).await;
     let took = seconds(began);

@@ -326,6 +326,7 @@ pub(super) fn call_failed(
     match error {
         CallError::NotSent(_)
         | CallError::Blocked { .. }
+        | CallError::Waits { .. }
         | CallError::Unknown { .. }
         | CallError::Throttled { .. } => Finding::unreachable(
             part,

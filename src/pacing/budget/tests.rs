@@ -38,10 +38,9 @@ fn a_permit_comes_back_a_window_after_its_answer_and_an_unused_one_at_once() {
     };
     assert_eq!(account.exchange(0, &limit(asked("a", 2))).permits, 1);
     assert_eq!(account.exchange(30_000, &limit(asked("a", 2))).permits, 1);
-    // Both are out. One was answered at 31 s, the other is given back.
+    // Both are out. One was answered at 31 s, the other is had no more.
     let said = Exchange {
         ended: vec![(Duration::from_secs(1), 1)],
-        unused: 1,
         ..limit(asked("a", 2))
     };
     let grant = account.exchange(32_000, &said);
@@ -59,7 +58,7 @@ fn the_permits_of_a_worker_that_is_never_heard_of_again_count_until_they_certain
         ..asked(holder, 1)
     };
     assert_eq!(account.exchange(0, &one("dead")).permits, 1);
-    let certainly = GOOD_FOR + CALL + WINDOW;
+    let certainly = HEARD_WITHIN + GOOD_FOR + CALL + WINDOW;
     let last = millis(certainly);
     let grant = account.exchange(last - 1, &one("other"));
     assert_eq!((grant.permits, grant.again_in), (0, span(1)));
@@ -116,7 +115,8 @@ struct Worker {
     calls: Vec<i64>,
     /// Answered, and not said yet.
     ended: Vec<i64>,
-    unused: u32,
+    /// The answer to its last question: when it comes, and how much it gives.
+    hears: Option<(i64, u32)>,
 }
 
 /// Workers that are slow, hurried, forgetful and mortal ask as they like; whatever they do, the vendor never sees more than the
@@ -142,8 +142,10 @@ fn at_the_vendor(seed: u64, limit: u32, steady: bool) -> usize {
         let answered = |call: &mut i64| *call <= now;
         worker.ended.extend(worker.calls.extract_if(.., answered));
         let good_for = millis(GOOD_FOR);
-        let spoilt = worker.stock.extract_if(.., |given| now - *given > good_for);
-        worker.unused += spoilt.count() as u32;
+        worker.stock.retain(|given| now - *given <= good_for);
+        if let Some((_, permits)) = worker.hears.take_if(|(comes, _)| *comes <= now) {
+            worker.stock.extend((0..permits).map(|_| now));
+        }
         if let Some(_permit) = worker.stock.pop() {
             let takes = match dice.random_range(0..50) {
                 _ if steady => 50,
@@ -154,18 +156,31 @@ fn at_the_vendor(seed: u64, limit: u32, steady: bool) -> usize {
             worker.calls.push(now + takes);
             continue;
         }
-        if !steady && dice.random_range(0..3) > 0 {
+        if worker.hears.is_some() || !steady && dice.random_range(0..3) > 0 {
             continue;
         }
-        let ended = worker.ended.drain(..);
+        let ended = worker.ended.iter();
         let exchange = Exchange {
             limit,
             ended: ended.map(|at| (span(now - at), 1)).collect(),
-            unused: std::mem::take(&mut worker.unused),
+            holding: (worker.stock.len() + worker.calls.len()) as u32,
             ..asked(&names[at], dice.random_range(1..=20))
         };
+        // The question gets lost, or its answer; or that comes late.
+        let fate = if steady { 9 } else { dice.random_range(0..200) };
+        if fate == 0 {
+            continue;
+        }
         let grant = account.exchange(now, &exchange);
-        worker.stock.extend((0..grant.permits).map(|_| now));
+        if fate == 1 {
+            continue;
+        }
+        worker.ended.clear();
+        let takes = match fate {
+            2 => dice.random_range(0..=millis(HEARD_WITHIN)),
+            _ => 0,
+        };
+        worker.hears = Some((now + takes, grant.permits));
     }
     seen.sort_unstable();
     for first in 0..seen.len() {
@@ -183,6 +198,29 @@ fn no_minute_at_the_vendor_has_more_requests_than_the_limit() {
             at_the_vendor(seed, limit, false);
         }
     }
+}
+
+#[test]
+fn what_was_given_and_never_came_is_given_anew() {
+    let mut account = Account::default();
+    let one = |ended| Exchange {
+        limit: 2,
+        ended,
+        ..asked("a", 1)
+    };
+    assert_eq!(account.exchange(0, &one(Vec::new())).permits, 1);
+    // That answer was lost; and so is, each time, every second one of a worker that is busy for hours.
+    let (mut now, mut given) = (30_000, 0);
+    for round in 0..400 {
+        let grant = account.exchange(now, &one(Vec::new()));
+        if round % 2 == 0 && grant.permits > 0 {
+            now += 1_000;
+            account.exchange(now, &one(vec![(Duration::ZERO, grant.permits)]));
+            given += grant.permits;
+        }
+        now += 15_000;
+    }
+    assert!(given >= 90, "{given}");
 }
 
 #[test]

@@ -31,8 +31,9 @@ pub(super) async fn call(
     };
     let limits = &genesys.limits;
     let mut admission = request.in_time("permit", limits.admission()).await?;
-    let result = Box::pin(request.with_token(genesys, &mut admission)).await;
-    limits.told(admission, result).await
+    let answered = Box::pin(request.with_token(genesys, &mut admission)).await;
+    // The token's request has said for itself what it says of Genesys.
+    limits.told(admission, answered?).await
 }
 
 struct Request<'a> {
@@ -47,24 +48,33 @@ struct Request<'a> {
 impl Request<'_> {
     /// Sends with a token, and once more with a new one after a 401: the token may have been revoked. A 401 is a refusal
     /// before any effect, so that this is safe for writes too.
+    ///
+    /// # Errors
+    /// What kept it from being sent; what came of it is within.
     async fn with_token(
         &self,
         genesys: &Genesys,
         admission: &mut Admission,
-    ) -> Result<Reply, CallError> {
+    ) -> Result<Result<Reply, CallError>, CallError> {
         let token = self.in_time("token", genesys.tokens.get()).await?;
-        let mut reply = self.sent(genesys, &token, admission).await?;
+        let mut reply = match self.sent(genesys, &token, admission).await {
+            Ok(reply) => reply,
+            Err(error) => return Ok(Err(error)),
+        };
         if reply.status == StatusCode::UNAUTHORIZED {
             let token = self.in_time("token", genesys.tokens.renewed(&token));
             let token = token.await?;
             let limits = &genesys.limits;
             self.in_time("permit", limits.once_more(admission)).await?;
-            reply = self.sent(genesys, &token, admission).await?;
+            reply = match self.sent(genesys, &token, admission).await {
+                Ok(reply) => reply,
+                Err(error) => return Ok(Err(error)),
+            };
         }
         if reply.status.is_success() {
-            Ok(reply)
+            Ok(Ok(reply))
         } else {
-            Err(errors::failure(self.operation, &reply))
+            Ok(Err(errors::failure(self.operation, &reply)))
         }
     }
 
@@ -74,12 +84,10 @@ impl Request<'_> {
         what: &str,
         needed: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        let late = || {
-            let within = self.within;
-            Err(CallError::NotSent(format!("no {what} within {within:?}")))
-        };
         let needed = tokio::time::timeout_at(self.ends_at(), needed).await;
-        needed.unwrap_or_else(|_| late()).map_err(before_sending)
+        needed
+            .unwrap_or_else(|_| Err(CallError::too_late(what)))
+            .map_err(before_sending)
     }
 
     async fn sent(
@@ -100,13 +108,8 @@ impl Request<'_> {
             None => request,
         };
         let http = &genesys.http;
-        let sent = http.send(self.operation, request, errors::CORRELATION);
-        let late = || {
-            let within = self.within;
-            Err(CallError::unknown(format!("not done within {within:?}")))
-        };
-        let sent = tokio::time::timeout_at(self.ends_at(), sent).await;
-        sent.unwrap_or_else(|_| late())
+        http.send_by(self.ends_at(), self.operation, request, errors::CORRELATION)
+            .await
     }
 
     fn ends_at(&self) -> Instant {
@@ -120,6 +123,7 @@ fn before_sending(error: CallError) -> CallError {
         CallError::Unknown { reason, .. } => CallError::NotSent(format!("no token: {reason}")),
         CallError::NotSent(_)
         | CallError::Blocked { .. }
+        | CallError::Waits { .. }
         | CallError::Throttled { .. }
         | CallError::SetUp { .. }
         | CallError::NoRoute { .. }

@@ -108,6 +108,7 @@ impl Genesys {
                 client_id: config.client_id,
                 client_secret: config.client_secret,
             },
+            limits.clone(),
         );
         Self {
             http,
@@ -135,9 +136,9 @@ impl Genesys {
             return Ok(());
         }
         // The login host has limits of its own, and a token is rarely asked for; but it may be what Genesys fails at.
-        let admission = self.limits.enter()?;
-        let token = self.tokens.get().await.map(|_| ());
-        self.limits.told(admission, token).await
+        // A good token says nothing of the API, so that a probe is still to be made.
+        let _admission = self.limits.enter()?;
+        self.tokens.get().await.map(|_| ())
     }
 
     /// Waits until a request may be sent to Genesys; see [`accompanied`](super::accompanied).

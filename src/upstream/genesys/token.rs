@@ -9,7 +9,7 @@ use url::Url;
 use super::super::call::{CallError, Operation};
 use super::super::http::Http;
 use super::super::lenient::Field;
-use super::super::limits::Gate;
+use super::super::limits::{Gate, Limits};
 use super::errors;
 
 /// A token is renewed this long before it ends, or a fifth of its life if that is shorter.
@@ -55,6 +55,8 @@ impl Token {
 pub(super) struct TokenCache {
     /// The login host's word is its own.
     closed: Gate,
+    /// What a failure says of Genesys as a whole is said here: once, not by all who wait for the token.
+    limits: Limits,
     http: Http,
     credentials: Credentials,
     state: Mutex<State>,
@@ -98,9 +100,10 @@ fn life(expires_in: Field<u64>) -> Duration {
 }
 
 impl TokenCache {
-    pub(super) fn new(http: Http, credentials: Credentials) -> Self {
+    pub(super) fn new(http: Http, credentials: Credentials, limits: Limits) -> Self {
         Self {
             closed: Gate::default(),
+            limits,
             http,
             credentials,
             state: Mutex::default(),
@@ -145,6 +148,7 @@ impl TokenCache {
             }
             Err(error) => {
                 self.closed.heed(&error);
+                self.limits.login_failed(&error);
                 // From the answer on: the next question comes no sooner after it.
                 let at = Instant::now();
                 let refused = matches!(error, CallError::SetUp { .. });
@@ -193,7 +197,12 @@ impl TokenCache {
                 // The first one has refused, and what the second would say is not known: the refusal is what a person
                 // needs to read, unless the second asks for patience.
                 Err(other) => match first_refusal {
-                    Some(refused) if !matches!(other, CallError::Throttled { .. }) => {
+                    Some(refused)
+                        if !matches!(
+                            other,
+                            CallError::Throttled { .. } | CallError::Waits { .. }
+                        ) =>
+                    {
                         return Err(refused);
                     }
                     Some(_) | None => return Err(other),

@@ -43,6 +43,8 @@ pub(super) enum Sign {
     Alive,
     /// It is not.
     Down(Trouble),
+    /// It is not, and one answer is enough to know.
+    Out(Trouble),
 }
 
 /// How it stands.
@@ -113,12 +115,16 @@ impl Breaker {
                     probe_at: now + probe_in,
                 }
             }
+            (Sign::Out(trouble), State::Closed { .. }) => State::Open {
+                trouble,
+                probe_at: now + probe_in,
+            },
             (Sign::Down(_), State::Closed { failures }) => State::Closed {
                 failures: failures + 1,
             },
             // The stragglers of what opened it; no probe was among them.
-            (Sign::Down(_), open @ State::Open { .. }) => open,
-            (Sign::Down(trouble), State::Probing { .. }) => State::Open {
+            (Sign::Down(_) | Sign::Out(_), open @ State::Open { .. }) => open,
+            (Sign::Down(trouble) | Sign::Out(trouble), State::Probing { .. }) => State::Open {
                 trouble,
                 probe_at: now + probe_in,
             },
@@ -195,6 +201,14 @@ mod tests {
             assert_eq!(breaker.told(Sign::Alive, SOON, now), None);
         }
         assert_eq!(breaker.enter(now), Entry::Free);
+    }
+
+    #[test]
+    fn what_is_certain_opens_it_at_once() {
+        let (now, breaker) = (Instant::now(), Breaker::default());
+        let opened = breaker.told(Sign::Out(Trouble::Credential), SOON, now);
+        assert_eq!(opened, Some(Standing::Open(Trouble::Credential)));
+        assert_eq!(breaker.enter(now + SOON), Entry::Probe);
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Gate {
     /// Whether a request may go out now.
     ///
     /// # Errors
-    /// [`CallError::Throttled`], with what is left of the time.
+    /// [`CallError::Waits`], with what is left of the time.
     pub(in crate::upstream) fn pass(&self) -> Result<(), CallError> {
         let closed_until = *self.lock();
         let left = closed_until
@@ -27,33 +27,20 @@ impl Gate {
         if left.is_zero() {
             return Ok(());
         }
-        Err(CallError::Throttled {
+        Err(CallError::Waits {
             reason: format!(
                 "the vendor asked for patience, {:.1} s of it are left",
                 left.as_secs_f64()
             ),
-            retry_after: Some(left),
+            left,
         })
     }
 
-    /// Takes the vendor's word from a failure, and says what it was.
-    pub(in crate::upstream) fn heed(&self, error: &CallError) -> Option<Duration> {
-        let wait = match error {
-            CallError::Throttled { retry_after, .. } => retry_after.unwrap_or(THROTTLED_DEFAULT),
-            CallError::Unknown {
-                retry_after: Some(wait),
-                ..
-            } => *wait,
-            CallError::Unknown { .. }
-            | CallError::NotSent(_)
-            | CallError::Blocked { .. }
-            | CallError::SetUp { .. }
-            | CallError::NoRoute { .. }
-            | CallError::Refused { .. }
-            | CallError::Conflict(_) => return None,
-        };
-        self.close_for(wait);
-        Some(wait)
+    /// Takes the vendor's word from a failure.
+    pub(in crate::upstream) fn heed(&self, error: &CallError) {
+        if let Some(span) = patience(error) {
+            self.close_for(span);
+        }
     }
 
     /// Nobody passes for so long.
@@ -70,35 +57,46 @@ impl Gate {
     }
 }
 
+/// The vendor's word in a failure.
+pub(super) fn patience(error: &CallError) -> Option<Duration> {
+    match error {
+        CallError::Throttled { retry_after, .. } => Some(retry_after.unwrap_or(THROTTLED_DEFAULT)),
+        CallError::Unknown { retry_after, .. } => *retry_after,
+        CallError::NotSent(_)
+        | CallError::Blocked { .. }
+        | CallError::Waits { .. }
+        | CallError::SetUp { .. }
+        | CallError::NoRoute { .. }
+        | CallError::Refused { .. }
+        | CallError::Conflict(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn throttled(seconds: u64) -> CallError {
-        CallError::Throttled {
-            reason: String::new(),
-            retry_after: Some(Duration::from_secs(seconds)),
-        }
-    }
 
     #[test]
     fn after_the_vendor_s_word_nobody_passes_and_a_shorter_word_does_not_shorten_it() {
         let gate = Gate::default();
         assert_eq!(gate.pass(), Ok(()));
-        gate.heed(&throttled(100));
-        gate.heed(&throttled(1));
+        gate.close_for(Duration::from_secs(100));
+        gate.close_for(Duration::from_secs(1));
         let left = match gate.pass() {
-            Err(CallError::Throttled { retry_after, .. }) => retry_after,
-            Ok(()) | Err(_) => None,
+            Err(CallError::Waits { left, .. }) => left,
+            Ok(()) | Err(_) => Duration::ZERO,
         };
-        assert!(left > Some(Duration::from_secs(98)), "{left:?}");
+        assert!(left > Duration::from_secs(98), "{left:?}");
     }
 
     #[test]
-    fn a_failure_without_a_word_closes_nothing() {
-        let gate = Gate::default();
-        assert_eq!(gate.heed(&CallError::unknown("503")), None);
-        assert_eq!(gate.heed(&CallError::NotSent(String::new())), None);
-        assert_eq!(gate.pass(), Ok(()));
+    fn only_a_vendor_that_slows_us_down_is_waited_for_without_a_word() {
+        let silent = CallError::Throttled {
+            reason: String::new(),
+            retry_after: None,
+        };
+        assert_eq!(patience(&silent), Some(THROTTLED_DEFAULT));
+        assert_eq!(patience(&CallError::unknown("503")), None);
+        assert_eq!(patience(&CallError::NotSent(String::new())), None);
     }
 }

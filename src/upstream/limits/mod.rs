@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::call::{CallError, Vendor};
 use super::http::Http;
+use super::retry_after;
 use crate::escalation::Code;
 use crate::telemetry::Telemetry;
 use breaker::{Breaker, Entry, Sign, Standing};
@@ -26,6 +27,8 @@ use permits::{Permit, Permits};
 
 /// Nobody waits longer for a permit; then the message makes room.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// For so long.
+const MAKES_ROOM: Duration = Duration::from_secs(5);
 
 /// What the whole pool may ask of a vendor with one credential.
 #[derive(Clone)]
@@ -128,7 +131,7 @@ impl Limits {
     /// Waits until a request may be sent.
     ///
     /// # Errors
-    /// [`CallError::Blocked`] while nobody asks this vendor, [`CallError::Throttled`] while it wants patience, or where no permit
+    /// [`CallError::Blocked`] while nobody asks this vendor, [`CallError::Waits`] while it wants patience, or where no permit
     /// came for a long time. Nothing was sent then.
     pub(super) async fn admit(&self, priority: Priority) -> Result<Admission, CallError> {
         let inner = &self.inner;
@@ -141,11 +144,11 @@ impl Limits {
             inner.telemetry.permit_waited(vendor, began.elapsed());
             match taken {
                 Ok(Ok(permit)) => admission.permit = Some(permit),
-                Ok(Err(closed_for)) => inner.gate.close_for(closed_for),
+                Ok(Err(closed_for)) => inner.close_for(closed_for),
                 Err(_) => {
-                    return Err(CallError::Throttled {
+                    return Err(CallError::Waits {
                         reason: format!("no permit within {PATIENCE:?}: the budget is spent"),
-                        retry_after: None,
+                        left: MAKES_ROOM,
                     });
                 }
             }
@@ -217,7 +220,7 @@ impl Limits {
         if let Some(permits) = &self.inner.permits {
             match permits.take(Priority::HIGHEST).await {
                 Ok(permit) => admission.permit = Some(permit),
-                Err(closed_for) => self.inner.gate.close_for(closed_for),
+                Err(closed_for) => self.inner.close_for(closed_for),
             }
         }
         self.inner.gate.pass()
@@ -238,19 +241,13 @@ impl Limits {
             }
             return result;
         };
-        let probe_in = PROBE.0 + (PROBE.1 - PROBE.0).mul_f64(rand::random::<f64>());
-        if let Some(standing) = inner.breaker.told(sign, probe_in, Instant::now()) {
-            inner.tell(standing);
-        }
+        inner.hears(sign);
         let mut error = match result {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let patience = inner.gate.heed(&error);
-        if let (Some(span), Some(permits)) = (patience, &inner.permits) {
-            // All workers hear it, not only those of this process.
-            permits.close_for(span);
-            permits.report().await;
+        if let Some(span) = gate::patience(&error) {
+            self.close_for(span).await;
         }
         let down = inner.breaker.standing() != Standing::Closed;
         if let CallError::Unknown { in_outage, .. } = &mut error {
@@ -260,10 +257,28 @@ impl Limits {
         Err(error)
     }
 
-    /// The vendor wants patience, although nothing was refused.
+    /// There is no token, without which nothing can be asked. What else the login host says is its own affair.
+    pub(super) fn login_failed(&self, error: &CallError) {
+        match sign_of(Some(error)) {
+            // Whoever asks again hears the same.
+            Some(Sign::Down(Trouble::Credential)) => {
+                self.inner.hears(Sign::Out(Trouble::Credential));
+            }
+            Some(down @ Sign::Down(_)) => self.inner.hears(down),
+            Some(Sign::Alive | Sign::Out(_)) | None => {}
+        }
+    }
+
+    /// The vendor wants patience, with or without refusing something.
     pub(super) async fn close_for(&self, span: Duration) {
-        self.inner.gate.close_for(span);
-        if let Some(permits) = &self.inner.permits {
+        let inner = &self.inner;
+        inner.close_for(span);
+        let (vendor, capped) = (inner.vendor.as_str(), retry_after::is_capped(span));
+        inner
+            .telemetry
+            .vendor_asks_for_patience(vendor, span, capped);
+        if let Some(permits) = &inner.permits {
+            // All workers hear it, not only those of this process.
             permits.close_for(span);
             permits.report().await;
         }
@@ -283,6 +298,18 @@ impl Limits {
 }
 
 impl Inner {
+    fn hears(&self, sign: Sign) {
+        let probe_in = PROBE.0 + (PROBE.1 - PROBE.0).mul_f64(rand::random::<f64>());
+        if let Some(standing) = self.breaker.told(sign, probe_in, Instant::now()) {
+            self.tell(standing);
+        }
+    }
+
+    fn close_for(&self, span: Duration) {
+        self.gate.close_for(span);
+        self.telemetry.vendor_closed_for(self.vendor.as_str(), span);
+    }
+
     fn tell(&self, standing: Standing) {
         let trouble = match standing {
             Standing::Closed => None,
@@ -354,6 +381,6 @@ fn sign_of(error: Option<&CallError>) -> Option<Sign> {
             Some(Sign::Down(Trouble::Outage))
         }
         Some(CallError::NoRoute { page: true, .. }) => Some(Sign::Down(Trouble::Credential)),
-        Some(CallError::Blocked { .. }) => None,
+        Some(CallError::Blocked { .. } | CallError::Waits { .. }) => None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::escalation::{Lane, Step};
-use crate::pacing::{Exchange, GOOD_FOR, Grant};
+use crate::pacing::{Exchange, GOOD_FOR, Grant, HEARD_WITHIN};
 
 /// So much time's worth of permits is asked for beyond what is waited for.
 const AHEAD: Duration = Duration::from_millis(500);
@@ -23,8 +23,7 @@ const NORMAL_EVERY: u64 = 10;
 /// Where the pool's budget is kept.
 #[async_trait]
 pub trait PermitSource: Send + Sync + 'static {
-    /// See [`Account::exchange`](crate::pacing::Account::exchange). What is said here and not answered is never said again: it may
-    /// have been heard.
+    /// See [`Account::exchange`](crate::pacing::Account::exchange). What is said here and not answered is said again.
     ///
     /// # Errors
     /// When it cannot be reached; in words.
@@ -89,6 +88,8 @@ pub(super) struct Permits {
     state: Mutex<State>,
     /// One of those who wait asks for all.
     asking: Arc<tokio::sync::Mutex<Instant>>,
+    /// One question after the other: each says how many permits are here, and its answer changes that.
+    exchanging: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -96,8 +97,9 @@ struct State {
     /// Until when each is good.
     stock: Vec<Instant>,
     waiting: Vec<Waiting>,
+    /// How many somebody has.
+    handed: u32,
     ended: Vec<Instant>,
-    unused: u32,
     closed_for: Option<(Instant, Duration)>,
     served: u64,
     came: u64,
@@ -131,6 +133,7 @@ impl Permits {
             source,
             state: Mutex::default(),
             asking: Arc::new(tokio::sync::Mutex::new(Instant::now())),
+            exchanging: tokio::sync::Mutex::default(),
         }
     }
 
@@ -173,6 +176,7 @@ impl Permits {
     }
 
     async fn ask_now(self: Arc<Self>, mut not_before: OwnedMutexGuard<Instant>) {
+        let one_at_a_time = self.exchanging.lock().await;
         let asked = Instant::now();
         let exchange = self.exchange(asked);
         if exchange.wanted == 0 {
@@ -181,57 +185,64 @@ impl Permits {
             return;
         }
         *not_before = asked + ASK_AT_LEAST;
-        match self.source.exchange(&self.account, exchange).await {
+        match self.source.exchange(&self.account, exchange.clone()).await {
             Ok(grant) if !grant.closed_for.is_zero() => {
                 self.send_away(grant.closed_for);
                 return;
             }
             Ok(grant) => {
-                let wait = grant.again_in.clamp(ASK_AGAIN, ASK_AT_LEAST);
-                *not_before = if grant.permits > 0 {
-                    Instant::now()
-                } else {
-                    asked + wait
-                };
-                self.lock()
-                    .stock
-                    .extend((0..grant.permits).map(|_| asked + GOOD_FOR));
+                let answered = Instant::now();
+                if grant.permits == 0 {
+                    *not_before = asked + grant.again_in.clamp(ASK_AGAIN, ASK_AT_LEAST);
+                } else if answered - asked < HEARD_WITHIN {
+                    *not_before = answered;
+                    let good_until = answered + GOOD_FOR;
+                    let mut state = self.lock();
+                    state.stock.extend((0..grant.permits).map(|_| good_until));
+                }
             }
             Err(error) => {
                 tracing::debug!(event = "permits.not_asked", account = self.account, error);
+                self.unsaid(exchange, asked);
             }
         }
-        drop(not_before);
+        drop((one_at_a_time, not_before));
         self.hand_out();
     }
 
-    /// It was not asked after all.
+    /// It was not asked after all; or nobody knows.
     fn unsaid(&self, exchange: Exchange, asked: Instant) {
         let mut state = self.lock();
         for (ago, count) in exchange.ended {
             let at = asked.checked_sub(ago).unwrap_or(asked);
             state.ended.extend((0..count).map(|_| at));
         }
-        state.unused += exchange.unused;
-        if let Some(span) = exchange.closed_for {
+        if let Some(span) = exchange.closed_for
+            && state.closed_for.is_none()
+        {
             state.closed_for = Some((asked, span));
         }
     }
 
-    /// Says what there is to say, and asks for nothing: the vendor wants patience, or this process ends.
-    pub(super) async fn report(&self) {
-        let exchange = Exchange {
-            wanted: 0,
-            ..self.exchange(Instant::now())
-        };
-        let said = self.source.exchange(&self.account, exchange).await;
-        if let Err(error) = said {
-            tracing::debug!(
-                event = "permits.not_reported",
-                account = self.account,
-                error
-            );
-        }
+    /// Says what there is to say, and asks for nothing: the vendor wants patience, or this process ends. Whoever goes away
+    /// meanwhile does not take along what is being said.
+    pub(super) async fn report(self: &Arc<Self>) {
+        let this = self.clone();
+        let said = tokio::spawn(async move {
+            let _one_at_a_time = this.exchanging.lock().await;
+            let now = Instant::now();
+            let exchange = Exchange {
+                wanted: 0,
+                ..this.exchange(now)
+            };
+            let said = this.source.exchange(&this.account, exchange.clone()).await;
+            if let Err(error) = said {
+                let account = &this.account;
+                tracing::debug!(event = "permits.not_reported", account, error);
+                this.unsaid(exchange, now);
+            }
+        });
+        let _ = said.await;
     }
 
     /// The vendor has asked for patience.
@@ -240,12 +251,8 @@ impl Permits {
     }
 
     /// What is good still is given back, with everything that is to be said.
-    pub(super) async fn give_back(&self) {
-        {
-            let mut state = self.lock();
-            let stock = std::mem::take(&mut state.stock);
-            state.unused += u32::try_from(stock.len()).unwrap_or(u32::MAX);
-        }
+    pub(super) async fn give_back(self: &Arc<Self>) {
+        self.lock().stock.clear();
         self.report().await;
     }
 
@@ -267,7 +274,7 @@ impl Permits {
             limit: self.limit,
             call_timeout: self.call_timeout,
             ended: together(std::mem::take(&mut state.ended), now),
-            unused: std::mem::take(&mut state.unused),
+            holding: state.holding(),
             wanted: if waiting == 0 {
                 0
             } else {
@@ -297,6 +304,7 @@ impl Permits {
                     good_until,
                     sent: false,
                 };
+                state.handed += 1;
                 (state.waiting.swap_remove(next).hands, permit)
             };
             let _ = hands.send(Ok(permit));
@@ -315,12 +323,12 @@ impl Permits {
         let now = Instant::now();
         {
             let mut state = self.lock();
+            state.handed -= 1;
             if sent {
                 state.ended.push(now);
                 return;
             }
             if now >= good_until {
-                state.unused += 1;
                 return;
             }
             state.stock.push(good_until);
@@ -335,10 +343,13 @@ impl Permits {
 
 impl State {
     fn forget_spoilt(&mut self, now: Instant) {
-        let before = self.stock.len();
         self.stock.retain(|good_until| now < *good_until);
-        let spoilt = before - self.stock.len();
-        self.unused += u32::try_from(spoilt).unwrap_or(u32::MAX);
+    }
+
+    /// How many are here, or with a call that has not ended.
+    fn holding(&self) -> u32 {
+        let stock = u32::try_from(self.stock.len()).unwrap_or(u32::MAX);
+        stock.saturating_add(self.handed)
     }
 
     /// Who is next.

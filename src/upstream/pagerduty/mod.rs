@@ -207,13 +207,13 @@ impl PagerDuty {
         let within = self.http.call_timeout() + CALL_SLACK;
         let ends_at = tokio::time::Instant::now() + within;
         let admission = tokio::time::timeout_at(ends_at, self.limits.admission()).await;
-        let late = |_| CallError::NotSent(format!("no permit within {within:?}"));
+        let late = |_| CallError::too_late("permit");
         let mut admission = admission.map_err(late)??;
         admission.sends();
-        let sent = self.http.send(operation, request, errors::REQUEST_ID);
-        let sent = tokio::time::timeout_at(ends_at, sent).await;
-        let late = |_| Err(CallError::unknown(format!("not done within {within:?}")));
-        let sent = sent.unwrap_or_else(late);
+        let sent = self
+            .http
+            .send_by(ends_at, operation, request, errors::REQUEST_ID)
+            .await;
         let result = sent.and_then(|reply| match reply.status.is_success() {
             true => Ok(reply),
             false => Err(failure(&reply)),

@@ -231,7 +231,7 @@ impl Attempt<'_> {
         self.story.outcome = "handed_back";
         self.note(EntryKind::HandedBack, None, "its worker was told to end");
         // Should this fail, the lease ends by itself.
-        let _ = self.release().await;
+        self.give_back().await;
         Ended::HandBack
     }
 
@@ -241,11 +241,8 @@ impl Attempt<'_> {
         Ended::Later(jittered(delay))
     }
 
-    /// One more try to write down what is known and to give the claim back: a lease left behind would keep the next one
-    /// waiting, and counts as a worker that ended.
     pub(super) async fn ledger_away(&mut self, error: &Error, at_least: Duration) -> Ended {
-        self.find_unsent().await;
-        let _ = self.release().await;
+        self.give_back().await;
         self.story.outcome = "later";
         self.story.code = Some(Code::LedgerUnavailable);
         self.story.reason = Some(error.to_string());

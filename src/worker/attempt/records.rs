@@ -13,6 +13,7 @@ use crate::ledger::{
     CobrowseRecord, ConversationClaim, ConversationRequest, Error, HeldConversation, IntendSession,
     LinkChange, Record, Then,
 };
+use crate::pacing::{Curve, jittered};
 use crate::upstream::{CALL_SLACK, CallError};
 
 /// For recording an intent; and so much is kept free at the end of a lease.
@@ -21,6 +22,15 @@ const LEASE_MARGIN: Duration = Duration::from_secs(1);
 const RECORDINGS: u32 = 3;
 /// Then a slow ledger is left alone for a time between these two.
 const LEDGER_SLOW: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+
+/// What only this process knows is said again and again for so long, should the ledger not answer.
+const UNHEARD_FOR: Duration = Duration::from_secs(60);
+/// With such pauses.
+const SAY_AGAIN: Curve = Curve {
+    first: Duration::from_millis(200),
+    factor: 2.0,
+    cap: Duration::from_secs(2),
+};
 
 /// What the history tells of an intent to create a session.
 pub(in crate::worker) const CREATES: &str = "asks for a session";
@@ -52,6 +62,7 @@ impl Attempt<'_> {
             }
             if let Err(stopped) = self.record_result().await {
                 self.take_back(step);
+                self.taken_back_unheard |= matches!(stopped, Stopped::Ledger(_));
                 return Err(stopped);
             }
             if self.was_resolved_unasked() {
@@ -210,15 +221,48 @@ impl Attempt<'_> {
     fn take_back_unsent(&mut self) {
         if std::mem::take(&mut self.unsent) {
             self.take_back(Step::Session);
+            self.taken_back_unheard = true;
+        }
+    }
+
+    /// Whether the ledger lacks what nobody else can know: a vendor's answer, or that something was not sent. Whoever goes on
+    /// without it finds a write in doubt, where there is none.
+    fn knows_more(&self) -> bool {
+        let unheard = self.perhaps_intended.is_some() || self.taken_back_unheard || self.unsent;
+        let told = &self.durable;
+        let written = |cobrowse: &Cobrowse| {
+            cobrowse.session != told.cobrowse.session || cobrowse.media != told.cobrowse.media
+        };
+        let conversation = self.conversation.as_ref();
+        unheard
+            || self.progress.note != told.progress.note
+            || conversation.is_some_and(|(_, cobrowse)| written(cobrowse))
+    }
+
+    /// Writes down what is known and gives the claim back: a lease left behind would keep the next one waiting, and counts as a
+    /// worker that ended. What nobody else can know is worth a while; and before it is known whether an intent is there,
+    /// nothing is given back, or it would be left behind as somebody's.
+    pub(in crate::worker) async fn give_back(&mut self) {
+        let began = Instant::now();
+        for tries in 0.. {
+            let given_back = match self.find_unsent().await {
+                Ok(()) => self.release().await,
+                Err(error) => Err(error),
+            };
+            let unheard = matches!(given_back, Err(Error::Unavailable(_)));
+            if !unheard || !self.knows_more() || began.elapsed() > UNHEARD_FOR {
+                return;
+            }
+            tokio::time::sleep(jittered(SAY_AGAIN.delay(tries))).await;
         }
     }
 
     /// The claim on a conversation, with the intent to create a session, was not answered: perhaps both are in the ledger.
     /// Nothing was sent, and only this attempt knows that; whoever finds the intent would have to take it for a write.
-    pub(in crate::worker) async fn find_unsent(&mut self) {
+    async fn find_unsent(&mut self) -> Result<(), Error> {
         let context = self.progress.context.clone();
-        let (Some(sent_along), Some(context)) = (self.perhaps_intended.take(), context) else {
-            return;
+        let (Some(sent_along), Some(context)) = (self.perhaps_intended.clone(), context) else {
+            return Ok(());
         };
         let claim = self.runner.ledger.claim_conversation(ConversationRequest {
             held: self.held.clone(),
@@ -226,12 +270,19 @@ impl Attempt<'_> {
             lease: self.runner.config.lease,
             intend: None,
         });
-        if let Ok(ConversationClaim::Granted { held, cobrowse, .. }) = claim.await {
+        let claim = match claim.await {
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            // Whatever else it says, it has heard all that was said before.
+            answered => answered,
+        };
+        self.perhaps_intended = None;
+        if let ConversationClaim::Granted { held, cobrowse, .. } = claim? {
             // That very one: another escalation's, which was sent, may have the same epoch.
             self.unsent = cobrowse.session == Write::Intended(sent_along);
             self.asked_before = self.progress.asked_at;
             self.hold(held, cobrowse);
         }
+        Ok(())
     }
 
     /// Everything that is to be recorded and told by the claim on a conversation itself, should it put down the intent
@@ -290,6 +341,9 @@ impl Attempt<'_> {
             // Perhaps only the conversation is in other hands. What was learned under a claim that is gone is not
             // recorded, but nobody need wait for our own claim to end.
             self.progress = self.durable.progress.clone();
+            if self.taken_back_unheard {
+                self.progress.asked_at = self.asked_before;
+            }
             self.count_takeovers_anew();
             return self.record(Then::Release { conversation: None }).await;
         }
@@ -367,6 +421,7 @@ impl Attempt<'_> {
         self.history.clear();
         self.link = LinkChange::Keep;
         self.unrecorded = false;
+        self.taken_back_unheard = false;
         self.resolved_at = recorded.resolved_at;
         Ok(())
     }

@@ -100,7 +100,7 @@ fn alerts(alerts: Alerts) -> String {
 /// The stage of a failure. Which code it has is told by the tests of the codes.
 fn failure(error: &CallError) -> String {
     match error {
-        CallError::Blocked { .. } => panic!("{error}: nobody was asked"),
+        CallError::Blocked { .. } | CallError::Waits { .. } => panic!("{error}: nobody was asked"),
         CallError::NotSent(_) => "not sent".to_owned(),
         CallError::Throttled { retry_after, .. } => format!("throttled for {retry_after:?}"),
         CallError::SetUp { .. } | CallError::NoRoute { .. } => "set-up".to_owned(),

@@ -32,7 +32,11 @@ async fn the_conversation_is_found_in_every_shape_of_an_alert() {
 /// 100 of them are 10 MB.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_large_alerts_are_read_to_the_last() {
-    let world = World::new().await;
+    let world = World::with(Config {
+        hydration: Duration::ZERO,
+        ..Config::default()
+    })
+    .await;
     let program = world.start("serve", &[]).await;
     let spec = ConversationSpec::with_agent("agent-1");
     let conversation = world.simulator.open_conversation(spec);
