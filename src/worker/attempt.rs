@@ -256,7 +256,7 @@ impl<'a> Attempt<'a> {
             }
             if self.lease.lost().is_cancelled() {
                 // Fenced if somebody else has it; otherwise nobody need wait for the lease to end.
-                let _ = self.release().await;
+                self.give_back().await;
                 return self.in_other_hands(CLAIM_LOST);
             }
             let (step, held_up, result) = match self.decide() {

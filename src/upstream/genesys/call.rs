@@ -33,7 +33,7 @@ pub(super) async fn call(
     let mut admission = request.in_time("permit", limits.admission()).await?;
     let answered = Box::pin(request.with_token(genesys, &mut admission)).await;
     // The token's request has said for itself what it says of Genesys.
-    limits.told(admission, answered?).await
+    limits.told(admission, answered?)
 }
 
 struct Request<'a> {

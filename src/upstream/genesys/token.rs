@@ -2,11 +2,13 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::super::call::{CallError, Operation};
+use super::super::heard;
 use super::super::http::Http;
 use super::super::lenient::Field;
 use super::super::limits::{Gate, Limits};
@@ -112,14 +114,34 @@ impl TokenCache {
 
     /// Whether there is one that is good still.
     pub(super) async fn is_at_hand(&self) -> bool {
-        let state = self.state.lock().await;
-        let token = state.token.as_ref();
-        token.is_some_and(|token| Instant::now() < token.renew_at)
+        self.at_hand().await.is_some()
     }
 
     /// The token. Whoever comes while one is being fetched waits for that one, and hears its failure too: a hundred tasks
-    /// that wait for a login host which hangs must not find that out one after the other. Cancel-safe.
-    pub(super) async fn get(&self) -> Result<Token, CallError> {
+    /// that wait for a login host which hangs must not find that out one after the other. Cancel-safe: a fetch that nobody
+    /// waits for any more is finished, and remembered, for the next.
+    pub(super) async fn get(self: &Arc<Self>) -> Result<Token, CallError> {
+        if let Some(token) = self.at_hand().await {
+            return Ok(token);
+        }
+        let this = self.clone();
+        let fetching = heard::listening(async move { (this.wait_or_fetch().await, heard()) });
+        let (fetched, by) = tokio::spawn(fetching)
+            .await
+            .map_err(|error| CallError::NotSent(error.to_string()))?;
+        heard::hear(by.as_deref());
+        fetched
+    }
+
+    async fn at_hand(&self) -> Option<Token> {
+        let state = self.state.lock().await;
+        let token = state.token.as_ref();
+        token
+            .filter(|token| Instant::now() < token.renew_at)
+            .cloned()
+    }
+
+    async fn wait_or_fetch(&self) -> Result<Token, CallError> {
         let came = Instant::now();
         let mut state = self.state.lock().await;
         let now = Instant::now();
@@ -163,7 +185,7 @@ impl TokenCache {
     }
 
     /// A new token after a 401. Of a hundred tasks that all got their 401 for the same token, one renews it.
-    pub(super) async fn renewed(&self, rejected: &Token) -> Result<Token, CallError> {
+    pub(super) async fn renewed(self: &Arc<Self>, rejected: &Token) -> Result<Token, CallError> {
         {
             let mut state = self.state.lock().await;
             if state

@@ -27,13 +27,7 @@ impl Gate {
         if left.is_zero() {
             return Ok(());
         }
-        Err(CallError::Waits {
-            reason: format!(
-                "the vendor asked for patience, {:.1} s of it are left",
-                left.as_secs_f64()
-            ),
-            left,
-        })
+        Err(waits(left))
     }
 
     /// Takes the vendor's word from a failure.
@@ -54,6 +48,17 @@ impl Gate {
         self.closed_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is told to whoever comes too early.
+pub(super) fn waits(left: Duration) -> CallError {
+    CallError::Waits {
+        reason: format!(
+            "the vendor asked for patience, {:.1} s of it are left",
+            left.as_secs_f64()
+        ),
+        left,
     }
 }
 

@@ -144,7 +144,10 @@ impl Limits {
             inner.telemetry.permit_waited(vendor, began.elapsed());
             match taken {
                 Ok(Ok(permit)) => admission.permit = Some(permit),
-                Ok(Err(closed_for)) => inner.close_for(closed_for),
+                Ok(Err(closed_for)) => {
+                    inner.close_for(closed_for);
+                    return Err(gate::waits(closed_for));
+                }
                 Err(_) => {
                     return Err(CallError::Waits {
                         reason: format!("no permit within {PATIENCE:?}: the budget is spent"),
@@ -220,14 +223,17 @@ impl Limits {
         if let Some(permits) = &self.inner.permits {
             match permits.take(Priority::HIGHEST).await {
                 Ok(permit) => admission.permit = Some(permit),
-                Err(closed_for) => self.inner.close_for(closed_for),
+                Err(closed_for) => {
+                    self.inner.close_for(closed_for);
+                    return Err(gate::waits(closed_for));
+                }
             }
         }
         self.inner.gate.pass()
     }
 
     /// What came of a request. Hands it on; with what it costs now, should it have failed.
-    pub(super) async fn told<T>(
+    pub(super) fn told<T>(
         &self,
         mut admission: Admission,
         result: Result<T, CallError>,
@@ -247,7 +253,7 @@ impl Limits {
             Err(error) => error,
         };
         if let Some(span) = gate::patience(&error) {
-            self.close_for(span).await;
+            self.close_for(span);
         }
         let down = inner.breaker.standing() != Standing::Closed;
         if let CallError::Unknown { in_outage, .. } = &mut error {
@@ -270,7 +276,7 @@ impl Limits {
     }
 
     /// The vendor wants patience, with or without refusing something.
-    pub(super) async fn close_for(&self, span: Duration) {
+    pub(super) fn close_for(&self, span: Duration) {
         let inner = &self.inner;
         inner.close_for(span);
         let (vendor, capped) = (inner.vendor.as_str(), retry_after::is_capped(span));
@@ -280,7 +286,7 @@ impl Limits {
         if let Some(permits) = &inner.permits {
             // All workers hear it, not only those of this process.
             permits.close_for(span);
-            permits.report().await;
+            permits.report_soon();
         }
     }
 

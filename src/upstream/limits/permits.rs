@@ -101,6 +101,8 @@ struct State {
     handed: u32,
     ended: Vec<Instant>,
     closed_for: Option<(Instant, Duration)>,
+    /// Somebody says it already.
+    reporting: bool,
     served: u64,
     came: u64,
 }
@@ -217,37 +219,46 @@ impl Permits {
             let at = asked.checked_sub(ago).unwrap_or(asked);
             state.ended.extend((0..count).map(|_| at));
         }
-        if let Some(span) = exchange.closed_for
-            && state.closed_for.is_none()
-        {
-            state.closed_for = Some((asked, span));
+        if let Some(span) = exchange.closed_for {
+            state.keep_closed(asked, span);
         }
     }
 
-    /// Says what there is to say, and asks for nothing: the vendor wants patience, or this process ends. Whoever goes away
-    /// meanwhile does not take along what is being said.
+    /// Says what there is to say, and asks for nothing: the vendor wants patience. Nobody waits for that.
+    pub(super) fn report_soon(self: &Arc<Self>) {
+        let said_already = std::mem::replace(&mut self.lock().reporting, true);
+        if !said_already {
+            let this = self.clone();
+            tokio::spawn(async move { this.report_now().await });
+        }
+    }
+
+    /// The same, waited for: this process ends. Whoever goes away meanwhile does not take along what is being said.
     pub(super) async fn report(self: &Arc<Self>) {
         let this = self.clone();
-        let said = tokio::spawn(async move {
-            let _one_at_a_time = this.exchanging.lock().await;
-            let now = Instant::now();
-            let exchange = Exchange {
-                wanted: 0,
-                ..this.exchange(now)
-            };
-            let said = this.source.exchange(&this.account, exchange.clone()).await;
-            if let Err(error) = said {
-                let account = &this.account;
-                tracing::debug!(event = "permits.not_reported", account, error);
-                this.unsaid(exchange, now);
-            }
-        });
-        let _ = said.await;
+        let _ = tokio::spawn(async move { this.report_now().await }).await;
+    }
+
+    async fn report_now(&self) {
+        let _one_at_a_time = self.exchanging.lock().await;
+        // Whatever comes after this is said by the next.
+        self.lock().reporting = false;
+        let now = Instant::now();
+        let exchange = Exchange {
+            wanted: 0,
+            ..self.exchange(now)
+        };
+        let said = self.source.exchange(&self.account, exchange.clone()).await;
+        if let Err(error) = said {
+            let account = &self.account;
+            tracing::debug!(event = "permits.not_reported", account, error);
+            self.unsaid(exchange, now);
+        }
     }
 
     /// The vendor has asked for patience.
     pub(super) fn close_for(&self, span: Duration) {
-        self.lock().closed_for = Some((Instant::now(), span));
+        self.lock().keep_closed(Instant::now(), span);
     }
 
     /// What is good still is given back, with everything that is to be said.
@@ -342,6 +353,14 @@ impl Permits {
 }
 
 impl State {
+    /// A shorter word does not shorten a longer one.
+    fn keep_closed(&mut self, at: Instant, span: Duration) {
+        let known = self
+            .closed_for
+            .filter(|(from, known)| *from + *known > at + span);
+        self.closed_for = known.or(Some((at, span)));
+    }
+
     fn forget_spoilt(&mut self, now: Instant) {
         self.stock.retain(|good_until| now < *good_until);
     }

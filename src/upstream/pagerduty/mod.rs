@@ -219,10 +219,10 @@ impl PagerDuty {
             false => Err(failure(&reply)),
         });
         let last = result.as_ref().ok().and_then(errors::last_of_the_minute);
-        let result = self.limits.told(admission, result).await;
+        let result = self.limits.told(admission, result);
         if let Some(reset) = last {
             // The next one would be refused.
-            self.limits.close_for(reset).await;
+            self.limits.close_for(reset);
         }
         result
     }

@@ -1,5 +1,8 @@
 //! Before a vendor is asked: whether it may be.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,12 +25,22 @@ impl Attempt<'_> {
             && admission.is_none()
         {
             let vendor = operation.vendor();
-            let waits = self.runner.admit(vendor, priority);
-            let admitted = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(Stopped::Interrupted),
-                () = self.lease.lost().cancelled() => return Err(Stopped::Interrupted),
-                admitted = waits => admitted,
+            let mut waits = pin!(self.runner.admit(vendor, priority));
+            let at_once = poll_fn(|context| Poll::Ready(waits.as_mut().poll(context))).await;
+            let admitted = match at_once {
+                Poll::Ready(admitted) => admitted,
+                Poll::Pending => {
+                    // It may take a while, and a crash in it must not cost what a vendor has answered.
+                    if self.unrecorded {
+                        self.record_result().await?;
+                    }
+                    tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return Err(Stopped::Interrupted),
+                        () = self.lease.lost().cancelled() => return Err(Stopped::Interrupted),
+                        admitted = waits => admitted,
+                    }
+                }
             };
             let refused = |error: CallError| Stopped::Setback(error.setback(operation));
             admission = Some(admitted.map_err(refused)?);

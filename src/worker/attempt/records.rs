@@ -67,6 +67,7 @@ impl Attempt<'_> {
             }
             if self.was_resolved_unasked() {
                 self.take_back(step);
+                self.taken_back_unheard = true;
                 let what = "not sent: the incident was resolved meanwhile";
                 self.note(EntryKind::Setback, Some(step), what);
                 return Ok(false);
@@ -75,6 +76,7 @@ impl Attempt<'_> {
                 return Ok(true);
             }
             self.take_back(step);
+            self.taken_back_unheard = true;
             allowance = allowance.max(began.elapsed() * 2);
         }
         // As with a refusal: a crash in the wait must not leave a doubt.
@@ -244,6 +246,8 @@ impl Attempt<'_> {
     /// nothing is given back, or it would be left behind as somebody's.
     pub(in crate::worker) async fn give_back(&mut self) {
         let began = Instant::now();
+        // Others may have it.
+        self.admission = None;
         for tries in 0.. {
             let given_back = match self.find_unsent().await {
                 Ok(()) => self.release().await,
@@ -270,19 +274,30 @@ impl Attempt<'_> {
             lease: self.runner.config.lease,
             intend: None,
         });
-        let claim = match claim.await {
-            Err(error @ Error::Unavailable(_)) => return Err(error),
-            // Whatever else it says, it has heard all that was said before.
-            answered => answered,
-        };
-        self.perhaps_intended = None;
-        if let ConversationClaim::Granted { held, cobrowse, .. } = claim? {
-            // That very one: another escalation's, which was sent, may have the same epoch.
-            self.unsent = cobrowse.session == Write::Intended(sent_along);
-            self.asked_before = self.progress.asked_at;
-            self.hold(held, cobrowse);
+        match claim.await {
+            Ok(ConversationClaim::Granted { held, cobrowse, .. }) => {
+                self.perhaps_intended = None;
+                // That very one: another escalation's, which was sent, may have the same epoch. Somebody may have looked behind
+                // it meanwhile.
+                let is_it = |found: &Intent| {
+                    (found.epoch, found.deadline) == (sent_along.epoch, sent_along.deadline)
+                };
+                self.unsent = matches!(&cobrowse.session, Write::Intended(found) if is_it(found));
+                self.asked_before = self.progress.asked_at;
+                self.hold(held, cobrowse);
+                Ok(())
+            }
+            // Whoever holds it may have found the intent, and looks behind what was never sent: it can be told afterwards.
+            Ok(ConversationClaim::Held { .. }) => {
+                let text = "somebody else holds the conversation";
+                Err(Error::Unavailable(text.to_owned()))
+            }
+            Err(error @ Error::Unavailable(_)) => Err(error),
+            Err(error) => {
+                self.perhaps_intended = None;
+                Err(error)
+            }
         }
-        Ok(())
     }
 
     /// Everything that is to be recorded and told by the claim on a conversation itself, should it put down the intent
@@ -340,7 +355,10 @@ impl Attempt<'_> {
         if matches!(released, Err(Error::Fenced)) && self.conversation.take().is_some() {
             // Perhaps only the conversation is in other hands. What was learned under a claim that is gone is not
             // recorded, but nobody need wait for our own claim to end.
-            self.progress = self.durable.progress.clone();
+            let known = self.durable.progress.clone();
+            // The note is this escalation's own.
+            let note = std::mem::replace(&mut self.progress, known).note;
+            self.progress.note = note;
             if self.taken_back_unheard {
                 self.progress.asked_at = self.asked_before;
             }

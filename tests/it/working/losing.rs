@@ -3,7 +3,7 @@
 //! No vendor's answer is lost here. So nothing is ever in doubt: what was sent is known, and what was not sent is known not to
 //! have been, whatever the ledger has or has not heard of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,8 @@ use escalator::simulator::{
 };
 use escalator::telemetry::Telemetry;
 use escalator::upstream::{
-    Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, Speaks,
+    Budget, Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, PermitSource,
+    Speaks,
 };
 use escalator::worker::{Disposition, Runner, RunnerConfig, Schedule};
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ struct Losing {
     inner: Sqlite,
     loses: Mutex<Loses>,
     calls: AtomicU64,
+    /// Nothing reaches it, not even a renewal.
+    away: AtomicBool,
 }
 
 impl Losing {
@@ -57,6 +60,9 @@ impl Losing {
         &self,
         work: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable("away".to_owned()));
+        }
         let Loses { from, count, lands } = *self.loses.lock().unwrap();
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let lost = (from..from + count).contains(&number);
@@ -95,6 +101,9 @@ impl Ledger for Losing {
         conversation: Option<&HeldConversation>,
         lease: Duration,
     ) -> Result<(), Error> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable("away".to_owned()));
+        }
         self.inner.renew(held, conversation, lease).await
     }
 
@@ -194,6 +203,7 @@ impl Bench {
             inner: Sqlite::open(&folder.path().join("ledger.db")).unwrap(),
             loses: Mutex::new(NONE),
             calls: AtomicU64::new(0),
+            away: AtomicBool::new(false),
         });
         let now = Timestamp::now();
         let event = Event {
@@ -209,7 +219,7 @@ impl Bench {
             agent_id: None,
         };
         Self {
-            runner: Arc::new(runner(&simulator, ledger.clone())),
+            runner: Arc::new(runner(&simulator, ledger.clone(), None)),
             message: Message::new(
                 IncidentId::parse(&incident).unwrap(),
                 now,
@@ -264,7 +274,7 @@ impl Bench {
     }
 }
 
-fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>) -> Runner {
+fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>, of_genesys: Option<Budget>) -> Runner {
     let telemetry = Arc::new(Telemetry::new().unwrap());
     let config = simulator.config();
     let http = HttpConfig {
@@ -282,7 +292,7 @@ fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>) -> Runner {
         keeps_codes: false,
         client_id: config.client_id.clone(),
         client_secret: config.client_secret.clone().into(),
-        budget: None,
+        budget: of_genesys,
     };
     let pagerduty = PagerDutyConfig {
         api_url: simulator.pagerduty_url().parse().unwrap(),
@@ -381,6 +391,71 @@ async fn lost_in_a_row(count: u64) {
 async fn however_many_answers_of_the_ledger_are_lost_in_a_row_it_is_the_same() {
     lost_in_a_row(2).await;
     lost_in_a_row(5).await;
+}
+
+/// Gives one permit at a time, and with the last of them the ledger goes away.
+struct Rationed {
+    ledger: Arc<Losing>,
+    left: AtomicU64,
+}
+
+#[async_trait]
+impl PermitSource for Rationed {
+    async fn exchange(&self, _: &str, asked: Exchange) -> Result<Grant, String> {
+        if self.ledger.away.load(Ordering::SeqCst) {
+            return Err("away".to_owned());
+        }
+        if asked.wanted > 0 && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.ledger.away.store(true, Ordering::SeqCst);
+            return Err("away".to_owned());
+        }
+        Ok(Grant {
+            permits: asked.wanted.min(1),
+            ..Grant::default()
+        })
+    }
+}
+
+/// The session is offered, and then there is no permit for the look behind it, for the ledger has gone: for longer than the claim
+/// holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_s_answer_outlives_the_claim_while_the_ledger_is_away() {
+    let mut bench = Bench::with(Config {
+        shows_offers: false,
+        ..calm(CobrowseApi::Conversation)
+    })
+    .await;
+    let source = Arc::new(Rationed {
+        ledger: bench.ledger.clone(),
+        // For the conversation, and for the offer.
+        left: AtomicU64::new(3),
+    });
+    let budget = Budget {
+        requests_per_minute: 6000,
+        source,
+    };
+    bench.runner = Arc::new(runner(&bench.simulator, bench.ledger.clone(), Some(budget)));
+    let bench = Arc::new(bench);
+    let running = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.run().await }
+    });
+    eventually("the ledger has gone", async || {
+        bench.ledger.away.load(Ordering::SeqCst).then_some(())
+    })
+    .await;
+    assert_eq!(bench.asked(Operation::GenesysOfferSession), 1);
+    // Longer than the claim holds: that is what is tested.
+    tokio::time::sleep(LEASE * 2).await;
+    bench.ledger.away.store(false, Ordering::SeqCst);
+    assert!(running.await.unwrap().is_none(), "nobody need be asked");
+    bench.assert_once();
+    assert_eq!(bench.asked(Operation::GenesysOfferSession), 1);
+    let history = bench.history().await;
+    let doubted = history
+        .iter()
+        .find(|line| line.kind == EntryKind::Repeatable || line.kind == EntryKind::Adopted);
+    assert!(doubted.is_none(), "{doubted:?}");
 }
 
 /// An attempt that was refused its session, has written that down, and waits in hand.
