@@ -132,7 +132,7 @@ impl Genesys {
     /// # Errors
     /// [`CallError`]; [`CallError::SetUp`] when Genesys does not accept the credentials.
     pub async fn ensure_token(&self) -> Result<(), CallError> {
-        if self.tokens.is_at_hand().await {
+        if self.tokens.is_at_hand() {
             return Ok(());
         }
         // The login host has limits of its own, and a token is rarely asked for; but it may be what Genesys fails at.

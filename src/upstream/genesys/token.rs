@@ -113,19 +113,19 @@ impl TokenCache {
     }
 
     /// Whether there is one that is good still.
-    pub(super) async fn is_at_hand(&self) -> bool {
-        self.at_hand().await.is_some()
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.at_hand().is_some()
     }
 
     /// The token. Whoever comes while one is being fetched waits for that one, and hears its failure too: a hundred tasks
     /// that wait for a login host which hangs must not find that out one after the other. Cancel-safe: a fetch that nobody
     /// waits for any more is finished, and remembered, for the next.
     pub(super) async fn get(self: &Arc<Self>) -> Result<Token, CallError> {
-        if let Some(token) = self.at_hand().await {
+        if let Some(token) = self.at_hand() {
             return Ok(token);
         }
-        let this = self.clone();
-        let fetching = heard::listening(async move { (this.wait_or_fetch().await, heard()) });
+        let (this, came) = (self.clone(), Instant::now());
+        let fetching = heard::listening(async move { (this.wait_or_fetch(came).await, heard()) });
         let (fetched, by) = tokio::spawn(fetching)
             .await
             .map_err(|error| CallError::NotSent(error.to_string()))?;
@@ -133,16 +133,16 @@ impl TokenCache {
         fetched
     }
 
-    async fn at_hand(&self) -> Option<Token> {
-        let state = self.state.lock().await;
+    /// Nobody waits here while one is being fetched.
+    fn at_hand(&self) -> Option<Token> {
+        let state = self.state.try_lock().ok()?;
         let token = state.token.as_ref();
         token
             .filter(|token| Instant::now() < token.renew_at)
             .cloned()
     }
 
-    async fn wait_or_fetch(&self) -> Result<Token, CallError> {
-        let came = Instant::now();
+    async fn wait_or_fetch(&self, came: Instant) -> Result<Token, CallError> {
         let mut state = self.state.lock().await;
         let now = Instant::now();
         if let Some(token) = state.token.as_ref().filter(|token| now < token.renew_at) {

@@ -1,14 +1,15 @@
 //! Before a vendor is asked: whether it may be.
 
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Stopped};
 use crate::escalation::{Call, Contract};
 use crate::upstream::{self, CallError, Operation, Priority};
+
+/// A wait for a permit that is over within so long is none.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 impl Attempt<'_> {
     /// Asks somebody, once it may be asked. Waited for that is here, before an intent names a deadline; and only this wait may be
@@ -25,20 +26,24 @@ impl Attempt<'_> {
             && admission.is_none()
         {
             let vendor = operation.vendor();
-            let mut waits = pin!(self.runner.admit(vendor, priority));
-            let at_once = poll_fn(|context| Poll::Ready(waits.as_mut().poll(context))).await;
-            let admitted = match at_once {
-                Poll::Ready(admitted) => admitted,
-                Poll::Pending => {
-                    // It may take a while, and a crash in it must not cost what a vendor has answered.
-                    if self.unrecorded {
-                        self.record_result().await?;
-                    }
-                    tokio::select! {
-                        biased;
-                        () = stop.cancelled() => return Err(Stopped::Interrupted),
-                        () = self.lease.lost().cancelled() => return Err(Stopped::Interrupted),
-                        admitted = waits => admitted,
+            let (runner, lost) = (self.runner, self.lease.lost().clone());
+            let mut waits = pin!(runner.admit(vendor, priority));
+            let admitted = match tokio::time::timeout(AT_ONCE, waits.as_mut()).await {
+                Ok(admitted) => admitted,
+                Err(_) => {
+                    let waits = async {
+                        tokio::select! {
+                            biased;
+                            () = stop.cancelled() => Err(Stopped::Interrupted),
+                            () = lost.cancelled() => Err(Stopped::Interrupted),
+                            admitted = waits => Ok(admitted),
+                        }
+                    };
+                    // It may take a while, and a crash in it must not cost what a vendor has answered. Who waits is to be heard
+                    // of meanwhile: others stand in line behind it.
+                    match self.unrecorded {
+                        true => tokio::try_join!(self.record_result(), waits)?.1,
+                        false => waits.await?,
                     }
                 }
             };

@@ -32,6 +32,17 @@ const SAY_AGAIN: Curve = Curve {
     cap: Duration::from_secs(2),
 };
 
+/// For so long, where somebody else is at work on the conversation.
+const HELD_FOR: Duration = Duration::from_secs(15);
+
+/// Whether it is known what became of an intent that went along with a claim.
+enum Found {
+    /// It is, or there was none.
+    Known,
+    /// Somebody else holds the conversation.
+    InOtherHands,
+}
+
 /// What the history tells of an intent to create a session.
 pub(in crate::worker) const CREATES: &str = "asks for a session";
 
@@ -245,16 +256,26 @@ impl Attempt<'_> {
     /// worker that ended. What nobody else can know is worth a while; and before it is known whether an intent is there,
     /// nothing is given back, or it would be left behind as somebody's.
     pub(in crate::worker) async fn give_back(&mut self) {
-        let began = Instant::now();
+        let (began, mut held_since) = (Instant::now(), None::<Instant>);
         // Others may have it.
         self.admission = None;
         for tries in 0.. {
-            let given_back = match self.find_unsent().await {
-                Ok(()) => self.release().await,
-                Err(error) => Err(error),
-            };
-            let unheard = matches!(given_back, Err(Error::Unavailable(_)));
-            if !unheard || !self.knows_more() || began.elapsed() > UNHEARD_FOR {
+            match self.find_unsent().await {
+                Ok(Found::Known) => match self.release().await {
+                    Err(Error::Unavailable(_)) => {}
+                    Ok(()) | Err(_) => return,
+                },
+                Ok(Found::InOtherHands) => {
+                    if held_since.get_or_insert_with(Instant::now).elapsed() > HELD_FOR {
+                        // Whoever has it for so long has found nothing that it would have to wait for.
+                        self.perhaps_intended = None;
+                        continue;
+                    }
+                }
+                Err(Error::Unavailable(_)) => {}
+                Err(_) => return,
+            }
+            if !self.knows_more() || began.elapsed() > UNHEARD_FOR {
                 return;
             }
             tokio::time::sleep(jittered(SAY_AGAIN.delay(tries))).await;
@@ -263,10 +284,10 @@ impl Attempt<'_> {
 
     /// The claim on a conversation, with the intent to create a session, was not answered: perhaps both are in the ledger.
     /// Nothing was sent, and only this attempt knows that; whoever finds the intent would have to take it for a write.
-    async fn find_unsent(&mut self) -> Result<(), Error> {
+    async fn find_unsent(&mut self) -> Result<Found, Error> {
         let context = self.progress.context.clone();
         let (Some(sent_along), Some(context)) = (self.perhaps_intended.clone(), context) else {
-            return Ok(());
+            return Ok(Found::Known);
         };
         let claim = self.runner.ledger.claim_conversation(ConversationRequest {
             held: self.held.clone(),
@@ -285,17 +306,15 @@ impl Attempt<'_> {
                 self.unsent = matches!(&cobrowse.session, Write::Intended(found) if is_it(found));
                 self.asked_before = self.progress.asked_at;
                 self.hold(held, cobrowse);
-                Ok(())
+                Ok(Found::Known)
             }
             // Whoever holds it may have found the intent, and looks behind what was never sent: it can be told afterwards.
-            Ok(ConversationClaim::Held { .. }) => {
-                let text = "somebody else holds the conversation";
-                Err(Error::Unavailable(text.to_owned()))
-            }
+            Ok(ConversationClaim::Held { .. }) => Ok(Found::InOtherHands),
             Err(error @ Error::Unavailable(_)) => Err(error),
-            Err(error) => {
+            Err(_) => {
+                // The claim on the escalation is gone, most likely. Perhaps it can be given back all the same.
                 self.perhaps_intended = None;
-                Err(error)
+                Ok(Found::Known)
             }
         }
     }
