@@ -144,17 +144,7 @@ mod tests {
     use crate::upstream::{Http, HttpConfig};
     use std::sync::Arc;
 
-    /// The token was revoked, and the login host hangs: the call was refused, and nobody need find out what became of it.
-    #[tokio::test]
-    async fn a_call_whose_second_token_never_comes_was_not_sent() {
-        let simulator = Simulator::start(simulator::Config {
-            cobrowse_api: CobrowseApi::Conversation,
-            ..simulator::Config::default()
-        });
-        let simulator = simulator.await.unwrap();
-        let conversation = simulator.open_conversation(ConversationSpec::with_agent("agent-1"));
-        let conversation = ConversationId::parse(&conversation).unwrap();
-        let span = Duration::from_millis(500);
+    fn genesys(simulator: &Simulator, span: Duration) -> Genesys {
         let http = HttpConfig {
             call_timeout: span,
             connect_timeout: span,
@@ -170,7 +160,51 @@ mod tests {
             client_secret: config.client_secret.clone().into(),
         };
         let telemetry = Arc::new(Telemetry::new().unwrap());
-        let genesys = Genesys::new(Http::new(http, telemetry).unwrap(), config);
+        Genesys::new(Http::new(http, telemetry).unwrap(), config)
+    }
+
+    /// A login host that hangs is found out once, not once by each who waits.
+    #[tokio::test]
+    async fn who_comes_while_a_token_is_fetched_hears_what_becomes_of_it() {
+        let simulator = Simulator::start(simulator::Config::default());
+        let simulator = simulator.await.unwrap();
+        simulator.script(Fault {
+            operation: simulator::Operation::GenesysToken,
+            which: Which::All,
+            what: What::Hang,
+        });
+        let asked = || {
+            let requests = simulator.requests().into_iter();
+            requests
+                .filter(|one| one.operation == simulator::Operation::GenesysToken)
+                .count()
+        };
+        let genesys = genesys(&simulator, Duration::from_secs(1));
+        let first = tokio::spawn({
+            let genesys = genesys.clone();
+            async move { genesys.ensure_token().await }
+        });
+        while asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let others = (0..5).map(|_| genesys.ensure_token());
+        let others = futures_util::future::join_all(others).await;
+        assert!(others.iter().all(Result::is_err), "{others:?}");
+        assert!(first.await.unwrap().is_err());
+        assert_eq!(asked(), 1);
+    }
+
+    /// The token was revoked, and the login host hangs: the call was refused, and nobody need find out what became of it.
+    #[tokio::test]
+    async fn a_call_whose_second_token_never_comes_was_not_sent() {
+        let simulator = Simulator::start(simulator::Config {
+            cobrowse_api: CobrowseApi::Conversation,
+            ..simulator::Config::default()
+        });
+        let simulator = simulator.await.unwrap();
+        let conversation = simulator.open_conversation(ConversationSpec::with_agent("agent-1"));
+        let conversation = ConversationId::parse(&conversation).unwrap();
+        let genesys = genesys(&simulator, Duration::from_millis(500));
         genesys.ensure_token().await.unwrap();
         for (operation, what) in [
             (
