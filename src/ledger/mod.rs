@@ -101,8 +101,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Adds to what is known of it, and says what all processes know from now on.
     async fn learn(&self, account: &str, news: Finding) -> Result<Finding, Error>;
 
-    /// Says what became of a worker's permits for this account, and asks for more: see [`pacing`](crate::pacing). Not to be repeated
-    /// where it was not answered: what was said may have been heard.
+    /// Says what became of a worker's permits for this account, and asks for more: see [`pacing`](crate::pacing). Where it was
+    /// not answered, what had ended is said again with the next question: heard twice, it only makes less for a minute.
     async fn exchange_permits(&self, account: &str, asked: Exchange) -> Result<Grant, Error>;
 
     /// A process of the pool says that it is there and what it does, and hears what it has to do.
