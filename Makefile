@@ -54,11 +54,11 @@ soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
 
 torture: ## a crash at every point, beside every fault of the vendors (TORTURE_ONLY, TORTURE_SEED, TORTURE_PAIRS)
 	@$(install) toolchain rabbitmq postgres
-	$(with_both) cargo test --locked --test torture
+	$(with_both) cargo test --locked --profile torture --test torture
 
 endurance: ## limits, outages and restarts at their real length, about half an hour (ENDURANCE=storm,outage,patience,stops,rolling,ladder)
 	@$(install) toolchain rabbitmq postgres
-	$(with_both) cargo test --locked --test endurance
+	$(with_both) cargo test --locked --profile torture --test endurance
 
 lint: ## formatting, clippy, documentation and shell scripts, warnings denied
 	@$(install) toolchain shellcheck
