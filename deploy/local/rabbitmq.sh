@@ -23,7 +23,7 @@ source "$here/common.sh"
 source "$here/part.sh"
 
 MARKER=.made-by-escalator-rabbitmq
-BOOT_LIMIT=60 # seconds
+BOOT_LIMIT=180 # seconds; on a machine that is busy with something else a boot has taken over 60
 STOP_LIMIT=60 # seconds
 # Four ports a node. Below 32768 the kernel gives none away to outgoing connections (net.ipv4.ip_local_port_range);
 # above it, a node's port may be the local end of somebody's connection just when the node wants to bind it.
