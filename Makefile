@@ -56,7 +56,7 @@ torture: ## a crash at every point, beside every fault of the vendors (TORTURE_O
 	@$(install) toolchain rabbitmq postgres
 	$(with_both) cargo test --locked --profile torture --test torture
 
-endurance: ## limits, outages and restarts at their real length, about half an hour (ENDURANCE=storm,outage,patience,stops,rolling,ladder)
+endurance: ## limits, outages and restarts at their real length, about half an hour (ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters)
 	@$(install) toolchain rabbitmq postgres
 	$(with_both) cargo test --locked --profile torture --test endurance
 

@@ -64,6 +64,7 @@ async fn one(ledger: &dyn Ledger, number: u64) {
         .claim(ClaimRequest {
             incident: IncidentId::parse(&format!("Q{}-{number}", std::process::id())).unwrap(),
             trigger: Trigger::First,
+            cycle: 0,
             accepted_at: now,
             occurred_at: now,
             arrival: Arrival {

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod broker;
 pub mod cli;
 pub mod crash;
+pub mod dead_letters;
 pub mod escalation;
 pub mod ingress;
 pub mod ledger;

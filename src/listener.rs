@@ -1,11 +1,18 @@
 //! Serves HTTP, with the limits that axum's own `serve` does not set: how long a header may take, and how many
-//! connections there may be at once. Without them a few hundred idle sockets keep everybody else out.
+//! connections there may be at once. Without them a few hundred idle sockets keep everybody else out. And says who is there:
+//! the peer's address travels with each request, and [`bears`] looks at its token.
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, header};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,8 +69,8 @@ impl Listener {
                 () = stop.cancelled() => break,
                 accepted = accepted => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(event = "listener.accept_failed", %error);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -72,13 +79,15 @@ impl Listener {
             };
             // Answers are small and somebody waits for each.
             let _ = stream.set_nodelay(true);
+            let routes = TowerToHyperService::new(routes.clone());
+            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                routes.call(request)
+            });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_WITHIN)
-                .serve_connection(
-                    TokioIo::new(stream),
-                    TowerToHyperService::new(routes.clone()),
-                );
+                .serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // A connection that breaks concerns only its peer.
@@ -88,5 +97,21 @@ impl Listener {
         }
         drop(self.socket);
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    }
+}
+
+/// Whether a request has this bearer token. Digests are compared, so that neither content nor length of the token shows in the
+/// time it takes; no token means that nobody has it.
+#[must_use]
+pub fn bears(headers: &HeaderMap, token: Option<&SecretString>) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    match (given, token) {
+        (Some(given), Some(token)) => {
+            Sha256::digest(given.trim()) == Sha256::digest(token.expose_secret())
+        }
+        (Some(_) | None, _) => false,
     }
 }

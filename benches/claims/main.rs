@@ -124,6 +124,7 @@ async fn cycle(ledger: &dyn Ledger, name: &str) {
     let request = ClaimRequest {
         incident,
         trigger: Trigger::First,
+        cycle: 0,
         accepted_at: now,
         occurred_at: now,
         arrival: Arrival {

@@ -7,8 +7,8 @@ use escalator::escalation::{
 };
 use escalator::ledger::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Granted, Held, HeldConversation, Known, Ledger, LinkChange, Orders, Presence, Present, Pruned,
-    Record, Recorded, Retention,
+    Granted, Held, HeldConversation, Known, Ledger, Letters, LinkChange, Orders, Presence, Present,
+    Pruned, Record, Recorded, Retention,
 };
 use escalator::pacing::{Exchange, Grant};
 use jiff::Timestamp;
@@ -24,6 +24,10 @@ pub(crate) struct Forgetful {
 
 #[async_trait]
 impl Ledger for Forgetful {
+    fn letters(&self) -> &dyn Letters {
+        unreachable!("nothing dies in this run")
+    }
+
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
         Ok(Claim::Granted(Box::new(Granted {
             held: Held {
@@ -33,6 +37,7 @@ impl Ledger for Forgetful {
             },
             progress: Progress::default(),
             attempts: 0,
+            cycle: 0,
             accepted_at: request.accepted_at,
             occurred_at: request.occurred_at,
             resolved_at: None,
@@ -92,7 +97,7 @@ impl Ledger for Forgetful {
         Ok(())
     }
 
-    async fn dead_letter_published(&self, _: &Key) -> Result<(), Error> {
+    async fn dead_letter_published(&self, _: &Key, _: u32) -> Result<(), Error> {
         Ok(())
     }
 

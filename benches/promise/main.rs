@@ -209,9 +209,12 @@ async fn work(leg: &str) {
     } else {
         assembly::ledger(&settings).await.ok().unwrap()
     };
-    let ledger = Arc::new(Watched::new(ledger, telemetry.clone()));
+    let ledger: Arc<dyn Ledger> = Arc::new(Watched::new(ledger, telemetry.clone()));
     let broker = assembly::broker(Role::Worker, &settings).ok().unwrap();
-    let pool = assembly::pool(&settings, broker.clone(), ledger, telemetry)
+    let vendors = assembly::vendors(&settings, &ledger, telemetry.clone())
+        .ok()
+        .unwrap();
+    let pool = assembly::pool(&settings, broker.clone(), ledger, telemetry, vendors)
         .ok()
         .unwrap();
     let stop = CancellationToken::new();

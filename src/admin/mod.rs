@@ -1,24 +1,39 @@
-//! The admin listener: metrics and health.
+//! The admin listener: metrics, health, and what an operator reaches over HTTP.
 //!
 //! Live means that the process can answer at all. Ready means that it can do its job here and now: broker and ledger.
 //! A vendor that is down makes nobody unready, nor does a pause: taking the workers away would not bring it back. Both are told.
+//!
+//! An operator has a token, and reaches what `escalator dead-letters`, `escalator audit` do on the command line. Without a
+//! token in the settings these routes do not exist. `openapi.json` describes all of them.
+
+mod answer;
+mod dead_letters;
+mod fields;
+mod operator;
+mod replays;
+mod selection;
+
+pub use operator::{Office, Operator};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use self::operator::Desk;
 use crate::broker::Broker;
 use crate::ledger::Ledger;
 use crate::telemetry::Telemetry;
 
 /// A dependency that takes longer than this to say that it is there is not there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// What describes the routes.
+const DOCUMENT: &str = include_str!("openapi.json");
 
 /// What the admin listener looks at.
 #[derive(Clone)]
@@ -29,17 +44,89 @@ pub struct Admin {
     pub broker: Broker,
     /// The ingress has none.
     pub ledger: Option<Arc<dyn Ledger>>,
+    /// Who may look at dead letters and replay them; nobody, where there is no token.
+    pub operator: Option<Operator>,
     /// Cancelled when the process has begun to end.
     pub draining: CancellationToken,
 }
 
+/// A route, and what answers it.
+struct Route<S>(&'static str, &'static str, MethodRouter<S>);
+
+/// Those for everybody.
+fn open() -> [Route<Admin>; 3] {
+    [
+        Route("GET", "/metrics", get(metrics)),
+        Route("GET", "/health/live", get(live)),
+        Route("GET", "/health/ready", get(ready)),
+    ]
+}
+
+/// Those that are there where there is an operator, and for whom no token is needed.
+fn described() -> [Route<Arc<Desk>>; 1] {
+    [Route("GET", "/openapi.json", get(document))]
+}
+
+/// Those for an operator with the token.
+fn guarded() -> [Route<Arc<Desk>>; 13] {
+    [
+        Route("GET", "/dead-letters", get(dead_letters::list)),
+        Route("GET", "/dead-letters/groups", get(dead_letters::groups)),
+        Route("POST", "/dead-letters/discard", post(dead_letters::discard)),
+        Route("POST", "/dead-letters/plan", post(dead_letters::plan)),
+        Route("GET", "/dead-letters/{id}", get(dead_letters::show)),
+        Route("POST", "/dead-letters/{id}/edit", post(dead_letters::edit)),
+        Route("GET", "/replays", get(replays::list)),
+        Route("POST", "/replays", post(replays::begin)),
+        Route("GET", "/replays/{id}", get(replays::show)),
+        Route("GET", "/replays/{id}/entries", get(replays::entries)),
+        Route("POST", "/replays/{id}/cancel", post(replays::cancel)),
+        Route("POST", "/replays/{id}/resume", post(replays::resume)),
+        Route("GET", "/audit", get(dead_letters::audit)),
+    ]
+}
+
+/// Every route by method and path, as `openapi.json` has to have it, and whether it needs the token.
+#[must_use]
+pub fn table() -> Vec<(&'static str, &'static str, bool)> {
+    fn names<S, const N: usize>(
+        routes: [Route<S>; N],
+        token: bool,
+    ) -> [(&'static str, &'static str, bool); N] {
+        routes.map(|Route(method, path, _)| (method, path, token))
+    }
+    let mut all = Vec::from(names(open(), false));
+    all.extend(names(described(), false));
+    all.extend(names(guarded(), true));
+    all
+}
+
 /// The routes of the admin listener.
 pub fn routes(admin: Admin) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .with_state(admin)
+    let operator = admin.operator.clone();
+    let draining = admin.draining.clone();
+    let router = router_of(open()).with_state(admin);
+    let Some(operator) = operator else {
+        return router;
+    };
+    let desk = Arc::new(Desk::new(operator, draining));
+    let guard = axum::middleware::from_fn_with_state(desk.clone(), operator::guard);
+    let operators = router_of(guarded())
+        .route_layer(guard)
+        .merge(router_of(described()));
+    router.merge(operators.with_state(desk))
+}
+
+fn router_of<S: Clone + Send + Sync + 'static, const N: usize>(routes: [Route<S>; N]) -> Router<S> {
+    routes
+        .into_iter()
+        .fold(Router::new(), |router, Route(_, path, handler)| {
+            router.route(path, handler)
+        })
+}
+
+async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {

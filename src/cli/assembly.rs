@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
 use super::service::{role_listens, role_works};
+use crate::admin::Office;
 use crate::broker::{self, Broker};
+use crate::dead_letters::{Drivers, Planner};
 use crate::escalation::{Bounds, NoteStyle};
 use crate::ledger::{self, Ledger, Postgres, Sqlite};
 use crate::settings::{self, CobrowseApi, DatabaseUrl, Role, Settings};
@@ -14,7 +19,9 @@ use crate::upstream::{
     Budget, Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, PermitSource,
     Speaks,
 };
-use crate::worker::{Pool, PoolConfig, PoolPermits, Runner, RunnerConfig, Schedule};
+use crate::worker::{
+    Pool, PoolConfig, PoolPermits, Runner, RunnerConfig, Schedule, Teller, TellerConfig,
+};
 
 /// How long the conversation may take to show an attached session.
 const VERIFY_WITHIN: Duration = Duration::from_secs(30);
@@ -99,24 +106,32 @@ pub fn broker(role: Role, settings: &Settings) -> Result<Broker, Failure> {
     .map_err(Failure::usage)
 }
 
-/// A worker's pool on these parts.
+/// The clients of both vendors, within the budgets that the whole pool has. One of each in a process: what one hears of a
+/// vendor holds for all that the process does.
+#[derive(Debug, Clone)]
+pub struct Vendors {
+    /// Genesys Cloud.
+    pub genesys: Genesys,
+    /// PagerDuty.
+    pub pagerduty: PagerDuty,
+}
+
+/// Makes them. Nothing is called yet.
 ///
 /// # Errors
 /// When the settings are not a worker's.
-pub fn pool(
+pub fn vendors(
     settings: &Settings,
-    broker: Broker,
-    ledger: Arc<dyn Ledger>,
+    ledger: &Arc<dyn Ledger>,
     telemetry: Arc<Telemetry>,
-) -> Result<Pool, Failure> {
+) -> Result<Vendors, Failure> {
     let worker = settings.worker()?;
-    let escalation = settings.escalation()?;
     let http = Http::new(
         HttpConfig {
             call_timeout: worker.call_timeout,
             connect_timeout: connect_timeout(worker),
         },
-        telemetry.clone(),
+        telemetry,
     )
     .map_err(Failure::failed)?;
     let source: Arc<dyn PermitSource> = Arc::new(PoolPermits(ledger.clone()));
@@ -126,21 +141,99 @@ pub fn pool(
     };
     let genesys_budget = budget(settings.genesys()?.requests_per_minute);
     let pagerduty_budget = budget(settings.pagerduty()?.requests_per_minute);
+    Ok(Vendors {
+        genesys: genesys(settings, http.clone(), Some(genesys_budget))?,
+        pagerduty: pagerduty(settings, http, Some(pagerduty_budget))?,
+    })
+}
+
+/// Who tells incidents of what died.
+///
+/// # Errors
+/// When the settings are not a worker's.
+pub fn teller(
+    settings: &Settings,
+    vendors: &Vendors,
+    ledger: Arc<dyn Ledger>,
+    telemetry: Arc<Telemetry>,
+    news: Arc<Notify>,
+) -> Result<Teller, Failure> {
+    let worker = settings.worker()?;
+    let config = TellerConfig {
+        call_timeout: worker.call_timeout,
+        settle: worker.settle,
+        expires_after: settings.escalation()?.expires_after,
+    };
+    let pagerduty = vendors.pagerduty.clone();
+    Ok(Teller::new(ledger, pagerduty, telemetry, config, news))
+}
+
+/// What bounds an escalation, of the settings.
+///
+/// # Errors
+/// When the settings are not a worker's.
+pub fn bounds(settings: &Settings) -> Result<Bounds, Failure> {
+    let escalation = settings.escalation()?;
+    Ok(Bounds {
+        settle: settings.worker()?.settle,
+        verify: VERIFY_WITHIN,
+        agent_wait: escalation.agent_wait,
+        expires_after: escalation.expires_after,
+    })
+}
+
+/// What an operator works with over HTTP. Replays are driven among `tasks` until `stop`.
+///
+/// # Errors
+/// When the settings are not a worker's.
+pub(super) fn office(
+    settings: &Settings,
+    ledger: &Arc<dyn Ledger>,
+    vendors: &Vendors,
+    broker: &Broker,
+    (tasks, stop): (TaskTracker, CancellationToken),
+) -> Result<Office, Failure> {
+    let (genesys, pagerduty) = (vendors.genesys.clone(), vendors.pagerduty.clone());
+    let planner = Planner::new(ledger.clone(), genesys, pagerduty, bounds(settings)?);
+    let drivers = Drivers::new(
+        ledger.clone(),
+        broker.publisher(),
+        planner.clone(),
+        owner(),
+        settings.worker()?.lease,
+        tasks,
+        stop,
+    );
+    Ok(Office {
+        ledger: ledger.clone(),
+        planner,
+        drivers,
+        edit: settings.dead_letters()?.edit,
+    })
+}
+
+/// A worker's pool on these parts.
+///
+/// # Errors
+/// When the settings are not a worker's.
+pub fn pool(
+    settings: &Settings,
+    broker: Broker,
+    ledger: Arc<dyn Ledger>,
+    telemetry: Arc<Telemetry>,
+    vendors: Vendors,
+) -> Result<Pool, Failure> {
+    let worker = settings.worker()?;
     let runner = Runner::new(
         ledger,
-        genesys(settings, http.clone(), Some(genesys_budget))?,
-        pagerduty(settings, http, Some(pagerduty_budget))?,
+        vendors.genesys,
+        vendors.pagerduty,
         telemetry.clone(),
         RunnerConfig {
             owner: owner(),
             lease: worker.lease,
             call_timeout: worker.call_timeout,
-            bounds: Bounds {
-                settle: worker.settle,
-                verify: VERIFY_WITHIN,
-                agent_wait: escalation.agent_wait,
-                expires_after: escalation.expires_after,
-            },
+            bounds: bounds(settings)?,
             schedule: Schedule::new(worker.max_attempts),
             note: NoteStyle {
                 client: {

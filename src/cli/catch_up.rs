@@ -18,7 +18,7 @@ use super::{assembly, escalations, pagerduty, service};
 use crate::broker::{Broker, PublishError};
 use crate::ingress::{self, Filter, Opened};
 use crate::ledger::Ledger;
-use crate::settings::{Role, Settings};
+use crate::settings::{Role, Settings, parse_since};
 use crate::telemetry::Telemetry;
 use crate::upstream::{CallError, Incident, IncidentList, IncidentStatus, Operation, PagerDuty};
 
@@ -44,10 +44,10 @@ PagerDuty, the broker or the ledger could not be reached: run it again, what was
 #[command(after_long_help = MORE)]
 pub(super) struct Arguments {
     /// Incidents opened since then: a span such as 24h or 7d, or a time such as 2026-11-20T03:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = escalations::since)]
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Timestamp,
     /// And before this, likewise; without it, until now.
-    #[arg(long, value_name = "TIME", value_parser = escalations::since)]
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
     until: Option<Timestamp>,
     /// Only say what would be started.
     #[arg(long)]

@@ -10,7 +10,7 @@ pub(super) mod words;
 
 use std::path::Path;
 
-pub(super) use self::list::since;
+pub(super) use self::list::codes;
 use super::exit::Failure;
 use crate::ledger;
 
@@ -31,6 +31,10 @@ pub(super) async fn run(command: Command, config: Option<&Path>) -> Result<(), F
 
 /// A ledger that was opened and then does not answer, or not as it should.
 pub(super) fn failure(error: ledger::Error) -> Failure {
+    failure_of(&error)
+}
+
+pub(super) fn failure_of(error: &ledger::Error) -> Failure {
     match error {
         ledger::Error::Open(_) | ledger::Error::Unavailable(_) => Failure::unavailable(error),
         ledger::Error::Fenced | ledger::Error::Corrupt(_) => Failure::failed(error),

@@ -3,12 +3,14 @@
 pub mod assembly;
 mod catch_up;
 mod check;
+mod dead_letters;
 mod demo;
 mod escalations;
 mod exit;
 mod explain;
 mod health;
 mod manual;
+mod operator;
 mod pagerduty;
 mod pausing;
 mod service;
@@ -54,13 +56,16 @@ enum Command {
     Pause(pausing::Arguments),
     /// Have the pool take escalations again.
     Resume(pausing::Arguments),
-    /// See who paused and resumed the pool, when and why.
+    /// See who paused, replayed, discarded or edited what, when, why, and what came of it.
     Audit(pausing::AuditArguments),
     /// Find incidents whose webhook never came, and start their escalations.
     CatchUp(catch_up::Arguments),
     /// See what became of escalations. Reads the ledger and nothing else, also while the service runs.
     #[command(subcommand)]
     Escalations(escalations::Command),
+    /// Look at dead letters, plan, replay, discard, edit. `list` reads the ledger, never the queue.
+    #[command(subcommand)]
+    DeadLetters(Box<dead_letters::Command>),
     /// Say what an error code means, what usually is behind it, and what to do. Without a code, list all of them.
     Explain(explain::Arguments),
     /// Ask a running escalator how it is; for health checks.
@@ -118,6 +123,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Audit(arguments) => pausing::audit(arguments, config).await,
             Command::CatchUp(arguments) => catch_up::run(arguments, config).await,
             Command::Escalations(command) => escalations::run(command, config).await,
+            Command::DeadLetters(command) => Box::pin(dead_letters::run(*command, config)).await,
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Health(arguments) => health::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments, config).await,

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::exit::Failure;
+use super::operator::Operator;
 use super::terminal::{print, say};
-use super::{assembly, escalations, service, terminal};
+use super::{assembly, escalations, service};
+use crate::dead_letters::json as deeds;
 use crate::ledger::{Audited, Deed, Entered, Ledger, Present};
 use crate::settings::{Role, parse_span};
 
@@ -21,6 +23,8 @@ pub(super) struct Arguments {
     /// Why, for the audit and for whoever wonders at 3 am.
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
+    #[command(flatten)]
+    operator: Operator,
     /// How long to wait until every worker has obeyed.
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = span)]
     wait: Duration,
@@ -51,11 +55,9 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let settings = service::load(Role::Ledger, config)?;
     let ledger = assembly::ledger(&settings).await?;
-    let entered = Entered {
-        deed,
-        by: operator(),
-        why: arguments.why.clone(),
-    };
+    let entered = arguments
+        .operator
+        .entered(deed, None, arguments.why.clone());
     let order = ledger.enter(entered).await.map_err(escalations::failure)?;
     let began = Instant::now();
     let crew = loop {
@@ -99,17 +101,18 @@ fn obeys(one: &Present, order: &Audited) -> bool {
 
 fn told(deed: Deed, crew: &[Present]) -> String {
     let in_hand: u64 = crew.iter().map(|one| one.said.in_hand).sum();
-    match (deed, crew.len()) {
-        (Deed::Pause, 0) => {
+    let paused = deed == Deed::Pause;
+    match (paused, crew.len()) {
+        (true, 0) => {
             "paused; no worker is running, and those that start take nothing until `escalator resume`"
                 .to_owned()
         }
-        (Deed::Resume, 0) => "resumed; no worker is running".to_owned(),
-        (Deed::Pause, count) => format!(
+        (false, 0) => "resumed; no worker is running".to_owned(),
+        (true, count) => format!(
             "paused: {count} of {count} workers take nothing new; {in_hand} escalations in hand are being finished. Webhooks are accepted \
              and wait; go on with `escalator resume`"
         ),
-        (Deed::Resume, count) => format!("resumed: {count} of {count} workers take escalations again"),
+        (false, count) => format!("resumed: {count} of {count} workers take escalations again"),
     }
 }
 
@@ -151,40 +154,33 @@ pub(super) async fn audit(arguments: AuditArguments, config: Option<&Path>) -> R
     }
     for line in lines {
         print(&match arguments.json {
-            true => audited_json(&line).to_string(),
+            true => deeds::deed(&line).to_string(),
             false => audited_words(&line),
         });
     }
     Ok(())
 }
 
-fn audited_json(line: &Audited) -> serde_json::Value {
-    json!({
-        "type": "deed",
-        "number": line.number,
-        "at": line.at,
-        "action": line.entered.deed.as_str(),
-        "by": line.entered.by,
-        "why": line.entered.why,
-    })
-}
-
 fn audited_words(line: &Audited) -> String {
     let at: Timestamp = line.at;
-    let why = line.entered.why.as_deref().unwrap_or("no reason given");
-    format!(
-        "{at:.0}  {}  by {}: {why}",
-        line.entered.deed.as_str(),
-        line.entered.by
-    )
-}
-
-/// Whoever gives the command, as far as the machine says so.
-fn operator() -> String {
-    let user = terminal::user();
-    format!(
-        "{}@{}",
-        user.as_deref().unwrap_or("unknown"),
-        assembly::host()
-    )
+    let Entered {
+        deed,
+        by,
+        from,
+        why,
+        what,
+        result,
+    } = &line.entered;
+    let mut text = format!("{at:.0}  {}  by {by}", deed.as_str());
+    if let Some(from) = from {
+        text.push_str(&format!(" from {from}"));
+    }
+    text.push_str(&format!(
+        ": {}",
+        why.as_deref().unwrap_or("no reason given")
+    ));
+    for more in [what, result].into_iter().flatten() {
+        text.push_str(&format!("\n    {more}"));
+    }
+    text
 }

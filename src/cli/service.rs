@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::assembly;
 use super::exit::Failure;
 use super::signals::Signals;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Operator};
 use crate::crash;
+use crate::dead_letters::Keeper;
 use crate::ingress::{self, Filter, IngressConfig};
 use crate::ledger::{Ledger, Watched};
 use crate::listener::Listener;
@@ -55,12 +57,29 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
     let closing = CancellationToken::new();
     let (work, service) = (TaskTracker::new(), TaskTracker::new());
     let left = Arc::new(AtomicUsize::new(0));
+    let vendors = match &ledger {
+        Some(ledger) => Some(assembly::vendors(&settings, ledger, telemetry.clone())?),
+        None => None,
+    };
+    let operator = match settings.admin()?.token.clone() {
+        Some(token) => {
+            let parts = ledger.as_ref().zip(vendors.as_ref());
+            let office = parts.map(|(ledger, vendors)| {
+                let drives = (work.clone(), draining.clone());
+                assembly::office(&settings, ledger, vendors, &broker, drives)
+            });
+            let office = office.transpose()?;
+            Some(Operator { token, office })
+        }
+        None => None,
+    };
     let admin_at = admin.as_ref().and_then(|l| l.address().ok());
     if let Some(listener) = admin {
         let routes = admin::routes(Admin {
             telemetry: telemetry.clone(),
             broker: broker.clone(),
             ledger: ledger.clone(),
+            operator,
             draining: draining.clone(),
         });
         service.spawn(listener.run(routes, closing.clone()));
@@ -71,7 +90,7 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         let routes = ingress::routes(config, broker.publisher(), telemetry.clone());
         work.spawn(listener.run(routes, draining.clone()));
     }
-    if let Some(ledger) = ledger {
+    if let Some((ledger, vendors)) = ledger.zip(vendors) {
         let escalation = settings.escalation()?;
         let forgetting = Forgetting::new(
             ledger.clone(),
@@ -80,7 +99,24 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
             escalation.expires_after,
         );
         work.spawn(forgetting.run(draining.clone()));
-        let pool = assembly::pool(&settings, broker.clone(), ledger, telemetry.clone())?;
+        let kept = Arc::new(Notify::new());
+        let keeper = Keeper::new(
+            broker.clone(),
+            ledger.clone(),
+            telemetry.clone(),
+            kept.clone(),
+        );
+        work.spawn(keeper.run(draining.clone()));
+        let (of_teller, of_pool) = (ledger.clone(), ledger);
+        let teller = assembly::teller(&settings, &vendors, of_teller, telemetry.clone(), kept)?;
+        work.spawn(teller.run(draining.clone()));
+        let pool = assembly::pool(
+            &settings,
+            broker.clone(),
+            of_pool,
+            telemetry.clone(),
+            vendors,
+        )?;
         let (draining, left) = (draining.clone(), left.clone());
         work.spawn(async move { left.store(pool.run(draining).await, Ordering::Relaxed) });
     }
@@ -149,7 +185,7 @@ async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
         )))
 }
 
-async fn open_ledger(
+pub(super) async fn open_ledger(
     settings: &Settings,
     telemetry: Arc<Telemetry>,
 ) -> Result<Arc<dyn Ledger>, Failure> {

@@ -15,6 +15,8 @@ pub enum Code {
     WebhookNotUnderstood,
     /// A message of a work lane could not be read.
     MessageUndecodable,
+    /// RabbitMQ delivered it so often that it gave it up by itself.
+    DeliveredTooOften,
     /// Older than `escalation.expires_after`.
     Expired,
     /// The incident has alerts, none carries a conversation id.
@@ -97,9 +99,10 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::WebhookNotUnderstood,
         Self::MessageUndecodable,
+        Self::DeliveredTooOften,
         Self::Expired,
         Self::NoConversationId,
         Self::NoAlert,
@@ -166,6 +169,7 @@ impl Code {
         match self {
             Self::WebhookNotUnderstood => "webhook_not_understood",
             Self::MessageUndecodable => "message_undecodable",
+            Self::DeliveredTooOften => "delivered_too_often",
             Self::Expired => "expired",
             Self::NoConversationId => "no_conversation_id",
             Self::NoAlert => "no_alert",
@@ -213,10 +217,13 @@ impl Code {
     pub fn hint(self) -> &'static str {
         match self {
             Self::WebhookNotUnderstood => {
-                "compare the stored bytes with PagerDuty's V3 webhook format; if the format is new, upgrade escalator and replay"
+                "compare the stored bytes with PagerDuty's V3 webhook format; if the format is new, upgrade escalator and run `escalator catch-up --since 24h`"
             }
             Self::MessageUndecodable => {
                 "something else published to the work queues, or the workers are older than the ingress: upgrade them and replay"
+            }
+            Self::DeliveredTooOften => {
+                "look for workers that crash, or connections that come and go; then replay"
             }
             Self::Expired => {
                 "replay it if the customer is still there; raise escalation.expires_after if it waited for an outage"

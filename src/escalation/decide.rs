@@ -15,7 +15,8 @@ use super::code::Code;
 use super::contract::Contract;
 use super::conversation::{Agent, Conversation, choose_agent};
 use super::ids::{NoteId, SessionId};
-use super::progress::{End, GaveUp, Progress, Step, Write};
+use super::note::Outcome as NoteOutcome;
+use super::progress::{End, FailureNote, GaveUp, Progress, Step, Write};
 use super::retry::Setback;
 use super::update::Update;
 use absence::{Absence, absence, after};
@@ -44,9 +45,11 @@ pub struct Survey {
     pub read_at: Timestamp,
 }
 
-/// A search for our note in the incident, and when it began.
+/// A search for a note of ours in the incident, and when it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteLook {
+    /// What the note tells that was searched for: each outcome has a marker of its own.
+    pub of: NoteOutcome,
     /// The note that carries our marker.
     pub found: Option<NoteId>,
     /// When the request was sent.
@@ -75,7 +78,7 @@ pub struct Situation<'a> {
     /// The last read of the conversation in this run, since the last write. One from before the claim counts only if the
     /// ledger then knew of no session: where there was none to be known of, nobody of ours can have attached one.
     pub survey: Option<&'a Survey>,
-    /// The last search for our note in this run.
+    /// The last search for a note of ours in this run.
     pub note_look: Option<&'a NoteLook>,
     /// This Genesys has shown a session of ours in some conversation: that a conversation shows none proves something.
     pub shows_sessions: bool,
@@ -122,10 +125,13 @@ pub enum Call {
     CreateSession(Contract),
     /// Record the intent, then attach this session.
     AttachMedia(SessionId),
-    /// Search the incident's notes for our marker: [`Situation::note_look`].
-    LookUpNote,
+    /// Search the incident's notes for our marker of this outcome: [`Situation::note_look`].
+    LookUpNote(NoteOutcome),
     /// Record the intent, then write the note.
     WriteNote,
+    /// Record the intent, then put the note in the place of this one, which tells of an earlier failure. Refused for good:
+    /// [`Progress::failure_note`] is none.
+    RewriteNote(NoteId),
 }
 
 impl Call {
@@ -134,13 +140,13 @@ impl Call {
     #[must_use]
     pub fn settles(&self) -> Option<Step> {
         match self {
-            Self::GetToken | Self::ClaimConversation { .. } | Self::LookUpNote => None,
+            Self::GetToken | Self::ClaimConversation { .. } | Self::LookUpNote(_) => None,
             Self::FindContext => Some(Step::Context),
             Self::ReadConversation(Step::Verify) => Some(Step::Verify),
             Self::ReadConversation(_) => Some(Step::Token),
             Self::CreateSession(_) => Some(Step::Session),
             Self::AttachMedia(_) => Some(Step::Media),
-            Self::WriteNote => Some(Step::Note),
+            Self::WriteNote | Self::RewriteNote(_) => Some(Step::Note),
         }
     }
 
@@ -148,13 +154,14 @@ impl Call {
     #[must_use]
     pub fn looks(&self) -> bool {
         match self {
-            Self::ReadConversation(_) | Self::LookUpNote => true,
+            Self::ReadConversation(_) | Self::LookUpNote(_) => true,
             Self::FindContext
             | Self::GetToken
             | Self::ClaimConversation { .. }
             | Self::CreateSession(_)
             | Self::AttachMedia(_)
-            | Self::WriteNote => false,
+            | Self::WriteNote
+            | Self::RewriteNote(_) => false,
         }
     }
 
@@ -167,7 +174,7 @@ impl Call {
             Self::ClaimConversation { .. } | Self::CreateSession(_) => Step::Session,
             Self::ReadConversation(step) => *step,
             Self::AttachMedia(_) => Step::Media,
-            Self::LookUpNote | Self::WriteNote => Step::Note,
+            Self::LookUpNote(_) | Self::WriteNote | Self::RewriteNote(_) => Step::Note,
         }
     }
 }
@@ -275,10 +282,13 @@ fn decide_claim(
 
 fn decide_note(progress: &Progress, situation: &Situation<'_>) -> Action {
     match &progress.note {
-        Write::Open => sends(progress, Call::WriteNote),
+        Write::Open => match &progress.failure_note {
+            Some(told) if progress.gave_up.is_none() => replace(told, situation),
+            Some(_) | None => sends(progress, Call::WriteNote),
+        },
         Write::Done { .. } => Action::Finish(End::Done),
         Write::Intended(intent) => {
-            let look = situation.note_look;
+            let look = look_for(NoteOutcome::Ready, situation);
             if let Some((id, at)) = look.and_then(|l| l.found.clone().map(|id| (id, l.read_at))) {
                 return Action::Update(Update::NoteFound(at, id));
             }
@@ -287,12 +297,43 @@ fn decide_note(progress: &Progress, situation: &Situation<'_>) -> Action {
                     step: Step::Note,
                     until,
                 },
-                Absence::Look => Action::Call(Call::LookUpNote),
+                Absence::Look => Action::Call(Call::LookUpNote(NoteOutcome::Ready)),
                 Absence::Once(at) => Action::Update(Update::NoteAbsent(at)),
                 Absence::Proven => Action::Update(Update::NoteMayRepeat),
             }
         }
     }
+}
+
+/// An earlier death of this escalation was told, or may have been: the real note takes the place of the one that tells it.
+///
+/// Not before the call that wrote that one can no longer land: it would put the failure over the real note, or beside it
+/// after we looked. One look is enough, as little hangs on it: at worst, at a vendor whose reads lag, the failure stays told
+/// beside the real note.
+fn replace(told: &FailureNote, situation: &Situation<'_>) -> Action {
+    let conclusive_from = told
+        .in_doubt_until
+        .map(|until| after(until, situation.bounds.settle));
+    if let Some(until) = conclusive_from.filter(|until| situation.now < *until) {
+        let step = Step::Note;
+        return Action::WaitUntil { step, until };
+    }
+    if let Some(id) = &told.note {
+        return Action::Call(Call::RewriteNote(id.clone()));
+    }
+    let look = look_for(NoteOutcome::Failed, situation);
+    match look.filter(|look| conclusive_from.is_none_or(|from| look.read_at >= from)) {
+        None => Action::Call(Call::LookUpNote(NoteOutcome::Failed)),
+        Some(NoteLook { found: None, .. }) => Action::Update(Update::NoFailureNote),
+        Some(NoteLook {
+            found: Some(id), ..
+        }) => Action::Update(Update::FailureNoteFound(id.clone())),
+    }
+}
+
+/// The last search, if it was for the note of this outcome.
+fn look_for<'a>(outcome: NoteOutcome, situation: &Situation<'a>) -> Option<&'a NoteLook> {
+    situation.note_look.filter(|look| look.of == outcome)
 }
 
 /// A write, unless the attempts are spent.

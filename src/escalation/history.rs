@@ -44,7 +44,10 @@ impl Entry {
             | EntryKind::Repeatable
             | EntryKind::HandedBack
             | EntryKind::Ended
-            | EntryKind::LetterStored => true,
+            | EntryKind::LetterStored
+            | EntryKind::Told
+            | EntryKind::Replayed
+            | EntryKind::Discarded => true,
             EntryKind::Claimed | EntryKind::Answered | EntryKind::Setback | EntryKind::Later => {
                 false
             }
@@ -82,6 +85,12 @@ pub enum EntryKind {
     Ended,
     /// The broker has its dead letter.
     LetterStored,
+    /// The incident was told that it died, or will not be.
+    Told,
+    /// An operator's replay has begun it anew.
+    Replayed,
+    /// An operator has closed its dead letter: discarded, or exchanged for another.
+    Discarded,
 }
 
 impl EntryKind {
@@ -102,6 +111,9 @@ impl EntryKind {
             Self::HandedBack => "handed_back",
             Self::Ended => "ended",
             Self::LetterStored => "letter_stored",
+            Self::Told => "told",
+            Self::Replayed => "replayed",
+            Self::Discarded => "discarded",
         }
     }
 }

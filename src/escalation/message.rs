@@ -196,6 +196,21 @@ impl Message {
         }
     }
 
+    /// In which cycle it starts an escalation; 0 for what starts none.
+    #[must_use]
+    pub fn cycle(&self) -> u32 {
+        match &self.task {
+            Task::Start(start) => start.cycle,
+            Task::Resolved => 0,
+        }
+    }
+
+    /// The same, asking for this.
+    #[must_use]
+    pub fn asking(self, task: Task) -> Self {
+        Self { task, ..self }
+    }
+
     /// The bytes that travel.
     ///
     /// # Errors

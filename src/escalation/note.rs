@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::contract::Contract;
 use super::conversation::Agent;
+use super::dead_letter::DeadLetter;
 use super::ids::{ConversationId, SessionId};
 use super::key::Key;
 use super::progress::{Context, Offer};
@@ -14,12 +15,15 @@ use super::session_link::SessionLink;
 pub enum Outcome {
     /// The session is there.
     Ready,
+    /// There is none: the escalation has died.
+    Failed,
 }
 
 impl Outcome {
     fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
+            Self::Failed => "failed",
         }
     }
 }
@@ -223,6 +227,45 @@ impl NoteText<'_> {
     fn push_session(&self, lines: &mut Vec<String>, session: &SessionId, started_at: Timestamp) {
         lines.push(format!("Session: {session}"));
         lines.push(format!("Started: {started_at:.0}"));
+    }
+}
+
+/// What the note of a dead escalation is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureText<'a> {
+    /// The escalation.
+    pub key: &'a Key,
+    /// Its dead letter.
+    pub letter: &'a DeadLetter,
+    /// The conversation, where one is known.
+    pub conversation: Option<&'a ConversationId>,
+}
+
+/// A vendor's words are quoted up to here.
+const REASON_CAP: usize = 1_000;
+
+impl FailureText<'_> {
+    /// The note, plain text. The first line is what PagerDuty's app shows in a list.
+    #[must_use]
+    pub fn render(&self) -> NoteContent {
+        let letter = self.letter;
+        let mut reason: String = letter.reason.chars().take(REASON_CAP).collect();
+        if reason.len() < letter.reason.len() {
+            reason.push('…');
+        }
+        let mut lines = vec![
+            format!("No cobrowse link for this incident: {reason}"),
+            String::new(),
+            format!("What to do: {}", letter.hint),
+        ];
+        if let Some(conversation) = self.conversation {
+            lines.push(format!("Conversation: {conversation}"));
+        }
+        lines.push(format!("Dead letter: {} ({})", letter.id, letter.code));
+        lines.push(String::new());
+        let marker = Marker::of(self.key, Outcome::Failed);
+        lines.push(marker.as_str().to_owned());
+        NoteContent::from(lines.join("\n"))
     }
 }
 

@@ -93,6 +93,56 @@ pub struct Progress {
     /// The write of the note.
     #[serde(default)]
     pub note: Write<NoteId>,
+    /// The note that tells of this escalation's death, or may: it is rewritten into the real one. Set by an operator's replay,
+    /// from what the teller of that death knew. Left by the note step: when the real note stands in its place, or when it
+    /// turned out that there is none, or none that can be rewritten. A crash leaves it as it was, and it is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_note: Option<FailureNote>,
+}
+
+/// What is known of a note that tells of a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureNote {
+    /// This note of ours tells of it. `None`: whether there is one is to be found out, by its marker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<NoteId>,
+    /// A call that wrote it, or rewrote it, was sent and is given up on our side at this time, and what became of it is not
+    /// known. It may take effect a settle time longer: what is read or written before that, it may undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt_until: Option<Timestamp>,
+}
+
+impl Progress {
+    /// As an operator's replay begins. What was done counts, and what is in doubt stays so; what was waited for and given up
+    /// does not. The session is looked for anew, for hours may have gone by, unless a note that speaks of it was sent.
+    #[must_use]
+    pub fn begun_anew(&self, takeovers: u32, failure_note: Option<FailureNote>) -> Self {
+        let settled = self.note.asked();
+        Self {
+            context: self.context.clone(),
+            waiting_since: None,
+            agent: self.agent.clone().filter(|_| settled),
+            asked_at: self.asked_at,
+            offer: self.offer.clone().filter(|_| settled),
+            not_before: None,
+            gave_up: None,
+            takeovers_before: takeovers,
+            held_up_at: None,
+            setbacks: 0,
+            note: self.note.clone(),
+            failure_note: failure_note.or_else(|| self.failure_note.clone()),
+        }
+    }
+
+    /// As one begins that an operator sends to another conversation: nothing of the old one counts.
+    #[must_use]
+    pub fn begun_elsewhere(&self) -> Self {
+        Self {
+            failure_note: self.failure_note.clone(),
+            takeovers_before: self.takeovers_before,
+            ..Self::default()
+        }
+    }
 }
 
 #[expect(

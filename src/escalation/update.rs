@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::cobrowse::Cobrowse;
 use super::conversation::Agent;
 use super::ids::{NoteId, SessionId};
-use super::progress::{Offer, Progress, Write};
+use super::progress::{FailureNote, Offer, Progress, Write};
 
 /// A conclusion to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,10 @@ pub enum Update {
     NoteAbsent(Timestamp),
     /// Two looks a settle time apart did not find it.
     NoteMayRepeat,
+    /// The note that tells of an earlier failure was found by its marker.
+    FailureNoteFound(NoteId),
+    /// There is no such note: there is nothing to rewrite.
+    NoFailureNote,
 }
 
 impl Update {
@@ -124,10 +128,18 @@ impl Update {
             Self::MediaMayRepeat => cobrowse.media = Write::Open,
             Self::NoteFound(at, id) => {
                 progress.note = Write::Done { at, result: id };
+                progress.failure_note = None;
                 progress.gave_up = None;
             }
             Self::NoteAbsent(at) => mark_absent(&mut progress.note, at),
             Self::NoteMayRepeat => progress.note = Write::Open,
+            Self::FailureNoteFound(id) => {
+                progress.failure_note = Some(FailureNote {
+                    note: Some(id),
+                    in_doubt_until: None,
+                });
+            }
+            Self::NoFailureNote => progress.failure_note = None,
         }
     }
 }

@@ -4,13 +4,11 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,11 +17,12 @@ use crate::escalation::{
     AgentId, ConversationId, Event, IncidentId, InvalidId, Lane, Message, Origin, Start, Task,
     Trigger,
 };
+use crate::listener::bears;
 
 pub(super) async fn start(State(ingress): State<Arc<Ingress>>, request: Request<Body>) -> Response {
     let deadline = Instant::now() + BUDGET;
     let (parts, body) = request.into_parts();
-    if !authorised(&parts.headers, ingress.config.token.as_ref()) {
+    if !bears(&parts.headers, ingress.config.token.as_ref()) {
         return (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
@@ -49,20 +48,6 @@ pub(super) async fn start(State(ingress): State<Arc<Ingress>>, request: Request<
         )
             .into_response(),
         Err(reason) => unavailable(&reason),
-    }
-}
-
-/// Compares digests, so that neither content nor length of the token shows in the time it takes.
-fn authorised(headers: &HeaderMap, token: Option<&SecretString>) -> bool {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    match (given, token) {
-        (Some(given), Some(token)) => {
-            Sha256::digest(given.trim()) == Sha256::digest(token.expose_secret())
-        }
-        (Some(_) | None, _) => false,
     }
 }
 

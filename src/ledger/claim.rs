@@ -15,6 +15,8 @@ pub struct ClaimRequest {
     pub incident: IncidentId,
     /// Which generation of it.
     pub trigger: Trigger,
+    /// How often an operator had replayed it when this message was made. The ledger's own number counts, where it has one.
+    pub cycle: u32,
     /// When the ingress accepted the message.
     pub accepted_at: Timestamp,
     /// When the event happened.
@@ -63,6 +65,11 @@ pub enum Claim {
         /// The one that it waits for.
         earlier: Key,
     },
+    /// An operator has begun it anew since this message was made, and another message goes on with it.
+    Outdated {
+        /// The escalation.
+        key: Key,
+    },
     /// It has ended.
     Ended {
         /// The escalation.
@@ -71,6 +78,8 @@ pub enum Claim {
         end: End,
         /// How many attempts it took.
         attempts: u32,
+        /// In which cycle.
+        cycle: u32,
     },
 }
 
@@ -83,6 +92,8 @@ pub struct Granted {
     pub progress: Progress,
     /// How many attempts were spent.
     pub attempts: u32,
+    /// How often an operator has replayed it.
+    pub cycle: u32,
     /// When the ingress accepted the first message of this key.
     pub accepted_at: Timestamp,
     /// When its event happened.

@@ -36,6 +36,18 @@ pub enum Deed {
     Pause,
     /// It does again.
     Resume,
+    /// A replay of dead letters was begun.
+    Replay,
+    /// It was told to stop.
+    CancelReplay,
+    /// It was gone on with, after it had been left.
+    ResumeReplay,
+    /// It has ended, and so it did.
+    ReplayEnded,
+    /// Dead letters were closed for good.
+    Discard,
+    /// A dead letter was exchanged for a corrected copy.
+    Edit,
 }
 
 impl Deed {
@@ -45,6 +57,12 @@ impl Deed {
         match self {
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Replay => "replay",
+            Self::CancelReplay => "cancel_replay",
+            Self::ResumeReplay => "resume_replay",
+            Self::ReplayEnded => "replay_ended",
+            Self::Discard => "discard",
+            Self::Edit => "edit",
         }
     }
 }
@@ -54,11 +72,20 @@ impl Deed {
 pub struct Entered {
     /// What was done.
     pub deed: Deed,
-    /// By whom: the user of the machine, as far as it is known.
+    /// By whom: whom they said they were, else the user of the machine, as far as it is known.
     pub by: String,
+    /// From where: the machine, or the address of who asked over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// To what, where it is not the whole pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+    /// What came of it, where that was known at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
 }
 
 /// A line of the audit.

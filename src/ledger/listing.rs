@@ -152,13 +152,15 @@ pub struct Pruned {
     pub resolutions: u64,
     /// Links.
     pub links: u64,
+    /// Dead letters that were closed.
+    pub letters: u64,
 }
 
 impl Pruned {
     /// Whether there may be more to forget.
     #[must_use]
     pub fn is_full(&self, retention: &Retention) -> bool {
-        [self.escalations, self.resolutions, self.links]
+        [self.escalations, self.resolutions, self.links, self.letters]
             .iter()
             .any(|count| *count >= u64::from(retention.at_most))
             || self.history >= retention.history()

@@ -11,8 +11,11 @@
 
 mod claim;
 mod crew;
+mod desk;
 mod inspected;
+mod letters;
 mod listing;
+mod operations;
 mod postgres;
 mod record;
 mod rules;
@@ -26,7 +29,14 @@ pub use claim::{
 };
 pub use crew::{Audited, Deed, Entered, Orders, Presence, Present, says_pause};
 pub use inspected::Inspected;
+pub use letters::{
+    Again, Closed, Closing, Discarded, Driving, Edited, EditedCopy, EntryOutcome, EntryStage,
+    Ground, Keeping, Letter, LetterCursor, LetterFilter, LetterGroup, LetterState, Mark, Marked,
+    NewReplay, NoticeTask, Outlook, Replay, ReplayCounts, ReplayEntry, ReplayState, Selection,
+    Staged, outlook,
+};
 pub use listing::{Cursor, Filter, Known, Pruned, Retention, State};
+pub use operations::Letters;
 pub use postgres::{InspectedServer, Postgres};
 pub use record::{CobrowseRecord, LinkChange, Record, Recorded, Then};
 pub use rules::is_told;
@@ -47,6 +57,9 @@ use crate::pacing::{Exchange, Grant};
 /// may be repeated, except that a repeated [`claim`](Self::claim) takes a new epoch.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
+    /// Dead letters and replays.
+    fn letters(&self) -> &dyn Letters;
+
     /// Asks to act for an escalation.
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error>;
 
@@ -80,8 +93,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// whatever the order of arrival; nothing needs to have been claimed before.
     async fn resolve(&self, incident: &IncidentId, occurred_at: Timestamp) -> Result<(), Error>;
 
-    /// Notes that the broker has confirmed the dead letter of this escalation.
-    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error>;
+    /// Notes that the broker has confirmed the dead letter of this escalation, of this cycle.
+    async fn dead_letter_published(&self, key: &Key, cycle: u32) -> Result<(), Error>;
 
     /// The history of an escalation, oldest first.
     async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error>;

@@ -11,6 +11,7 @@ mod budgets;
 mod claims;
 mod conversations;
 mod crew;
+mod desk;
 mod findings;
 mod link;
 mod listing;
@@ -28,12 +29,12 @@ use secrecy::SecretString;
 use std::time::Duration;
 
 use self::link::{Link, get};
-use self::pool::Pool;
+use self::pool::{Pool, Work};
 use self::target::{Access, Target};
 use super::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Inspected, Known, Ledger, Orders, Presence, Present, Pruned, Record,
-    Recorded, Retention,
+    Held, HeldConversation, Inspected, Known, Ledger, Letters, Orders, Presence, Present, Pruned,
+    Record, Recorded, Retention,
 };
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 use crate::pacing::{Exchange, Grant};
@@ -117,8 +118,31 @@ impl Postgres {
     }
 }
 
+impl Postgres {
+    /// Does in a transaction what is written once for both databases.
+    pub(super) async fn at_desk<T: Send>(
+        &self,
+        work: impl for<'a> FnOnce(&'a Link) -> Work<'a, T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.pool
+            .run(|link| {
+                Box::pin(async move {
+                    link.begin(async { Ok(()) }).await?;
+                    let done = work(link).await?;
+                    link.commit(async { Ok(()) }).await?;
+                    Ok(done)
+                })
+            })
+            .await
+    }
+}
+
 #[async_trait]
 impl Ledger for Postgres {
+    fn letters(&self) -> &dyn Letters {
+        self
+    }
+
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
         self.pool
             .run(|link| Box::pin(claims::claim(link, request)))
@@ -170,10 +194,10 @@ impl Ledger for Postgres {
             .await
     }
 
-    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
+    async fn dead_letter_published(&self, key: &Key, cycle: u32) -> Result<(), Error> {
         let key = key.clone();
         self.pool
-            .run(|link| Box::pin(records::dead_letter_published(link, key)))
+            .run(|link| Box::pin(records::dead_letter_published(link, key, cycle)))
             .await
     }
 

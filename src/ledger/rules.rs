@@ -22,6 +22,7 @@ pub(super) struct Row {
     pub(super) lease_left_ms: i64,
     pub(super) attempts: u32,
     pub(super) takeovers: u32,
+    pub(super) cycle: u32,
     pub(super) accepted_at: Timestamp,
     pub(super) occurred_at: Timestamp,
     pub(super) progress: String,
@@ -32,17 +33,22 @@ pub(super) struct Row {
 pub(super) enum Judged {
     /// It has ended.
     Ended(End),
+    /// It is in a later cycle than the message.
+    Outdated,
     /// Somebody else holds it.
     Held(Duration),
     /// It may be taken, unless an earlier generation is open.
     Free,
 }
 
-pub(super) fn judge(row: &Row) -> Result<Judged, Error> {
+pub(super) fn judge(row: &Row, cycle: u32) -> Result<Judged, Error> {
     if row.state != State::Open.as_str() {
         return Ok(Judged::Ended(from_json(
             row.ending.as_deref().unwrap_or_default(),
         )?));
+    }
+    if row.cycle > cycle {
+        return Ok(Judged::Outdated);
     }
     Ok(match u64::try_from(row.lease_left_ms) {
         Ok(left) if left > 0 => Judged::Held(Duration::from_millis(left)),
@@ -74,6 +80,7 @@ pub(super) fn granted(
             None => Progress::default(),
         },
         attempts: row.map_or(0, |row| row.attempts),
+        cycle: row.map_or(request.cycle, |row| row.cycle),
         accepted_at: row.map_or(request.accepted_at, |row| row.accepted_at),
         occurred_at: row.map_or(request.occurred_at, |row| row.occurred_at),
         resolved_at,

@@ -6,6 +6,7 @@
 mod budgets;
 mod claims;
 mod crew;
+mod desk;
 mod file;
 mod findings;
 mod listing;
@@ -16,16 +17,18 @@ mod retention;
 mod tests;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::Duration;
 
+use self::desk::Table;
 use super::rules;
 use super::writer::{Writer, unavailable};
 use super::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Known, Ledger, Orders, Presence, Present, Pruned, Record, Recorded,
-    Retention,
+    Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned, Record,
+    Recorded, Retention,
 };
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 use crate::pacing::{Exchange, Grant};
@@ -36,8 +39,27 @@ pub struct Sqlite {
     writer: Writer,
 }
 
+impl Sqlite {
+    /// Does in a transaction what is written once for both databases. It never waits, so that one look at it is enough.
+    pub(super) async fn at_desk<T: Send + 'static>(
+        &self,
+        work: impl for<'t> AsyncFnOnce(&Table<'t>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer
+            .run(move |t| {
+                let done = work(&Table(t)).now_or_never();
+                done.unwrap_or_else(|| Err(Error::Corrupt("SQLite was waited for".to_owned())))
+            })
+            .await
+    }
+}
+
 #[async_trait]
 impl Ledger for Sqlite {
+    fn letters(&self) -> &dyn Letters {
+        self
+    }
+
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
         self.writer.run(move |t| claims::claim(t, &request)).await
     }
@@ -126,16 +148,16 @@ impl Ledger for Sqlite {
             .await
     }
 
-    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
+    async fn dead_letter_published(&self, key: &Key, cycle: u32) -> Result<(), Error> {
         let key = key.clone();
         self.writer
             .run(move |t| {
                 let dead: Option<(i64, String)> = t
                     .prepare_cached(
-                        "SELECT epoch, ending FROM escalations WHERE key = ?1 AND state = 'dead'",
+                        "SELECT epoch, ending FROM escalations WHERE key = ?1 AND state = 'dead' AND cycle = ?2",
                     )
                     .and_then(|mut s| {
-                        s.query_row([key.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
+                        s.query_row(params![key.as_str(), cycle], |r| Ok((r.get(0)?, r.get(1)?)))
                             .optional()
                     })
                     .map_err(unavailable)?;

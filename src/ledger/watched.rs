@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Known, Ledger, Orders, Presence, Present, Pruned, Record, Recorded,
-    Retention,
+    Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned, Record,
+    Recorded, Retention,
 };
 use crate::crash::around;
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
@@ -29,8 +29,12 @@ impl Watched {
         Self { inner, telemetry }
     }
 
+    pub(super) fn inner(&self) -> &dyn Ledger {
+        &*self.inner
+    }
+
     /// `key`: on behalf of which escalation, where it is one.
-    async fn watch<T>(
+    pub(super) async fn watch<T>(
         &self,
         operation: &'static str,
         key: Option<&Key>,
@@ -55,6 +59,10 @@ impl Watched {
 
 #[async_trait]
 impl Ledger for Watched {
+    fn letters(&self) -> &dyn Letters {
+        self
+    }
+
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
         self.watch(
             "claim",
@@ -118,10 +126,10 @@ impl Ledger for Watched {
         .await
     }
 
-    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
+    async fn dead_letter_published(&self, key: &Key, cycle: u32) -> Result<(), Error> {
         let work = around(
             "noting that the dead letter is out",
-            self.inner.dead_letter_published(key),
+            self.inner.dead_letter_published(key, cycle),
         );
         self.watch("dead_letter_published", Some(key), work).await
     }

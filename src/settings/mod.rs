@@ -11,6 +11,7 @@ mod admin;
 mod amqp;
 mod base_url;
 mod database;
+mod dead_letters;
 mod escalation;
 mod faults;
 mod genesys;
@@ -39,6 +40,7 @@ pub use admin::Admin;
 pub use amqp::Amqp;
 pub use base_url::BaseUrl;
 pub use database::{Database, DatabaseUrl, SSL_MODES};
+pub use dead_letters::DeadLetters;
 pub use escalation::Escalation;
 pub use faults::{Fault, Faults};
 pub use genesys::{CobrowseApi, Genesys};
@@ -49,7 +51,7 @@ pub use pagerduty::PagerDutyApi;
 pub use reference::{KeyDoc, reference, reference_as_markdown};
 pub use regions::is_known as is_region;
 pub use role::Role;
-pub use span::parse_span;
+pub use span::{parse_since, parse_span};
 pub use starts::{StartUrgency, Starts};
 pub use variables::{ProcessEnvironment, Variables, WithDotEnv};
 pub use worker::Worker;
@@ -85,6 +87,7 @@ pub struct Settings {
     genesys: Option<Genesys>,
     pagerduty: Option<PagerDutyApi>,
     note: Option<Note>,
+    dead_letters: Option<DeadLetters>,
 }
 
 /// Code asked for a section that its role does not read: a fault of the program, not of its settings.
@@ -145,6 +148,9 @@ impl Settings {
             .then(|| PagerDutyApi::read(reader))
             .flatten();
         let note = wants(Concern::Note).then(|| Note::read(reader)).flatten();
+        let dead_letters = wants(Concern::DeadLetters)
+            .then(|| DeadLetters::read(reader))
+            .flatten();
         check_listeners(reader, admin.as_ref(), ingress.as_ref());
         let warnings = Vec::new();
         Some(Self {
@@ -161,6 +167,7 @@ impl Settings {
             genesys,
             pagerduty,
             note,
+            dead_letters,
         })
     }
 
@@ -267,6 +274,15 @@ impl Settings {
     /// This role does not read it.
     pub fn note(&self) -> Result<&Note, NotLoaded> {
         self.section(self.note.as_ref(), "note")
+    }
+
+    /// What operators may do with dead letters.
+    ///
+    /// # Errors
+    ///
+    /// This role does not read it.
+    pub fn dead_letters(&self) -> Result<&DeadLetters, NotLoaded> {
+        self.section(self.dead_letters.as_ref(), "dead_letters")
     }
 
     fn section<'a, T>(

@@ -21,6 +21,10 @@ pub enum Role {
     Broker,
     /// A command that reads the ledger alone.
     Ledger,
+    /// A command that looks at dead letters with both vendors' eyes, and publishes.
+    DeadLetters,
+    /// `dead-letters edit`: it changes the ledger, where that is allowed.
+    Edit,
 }
 
 /// A group of settings that is read as a whole.
@@ -36,11 +40,12 @@ pub(super) enum Concern {
     Genesys,
     PagerDuty,
     Note,
+    DeadLetters,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Serve,
         Self::Ingress,
         Self::Worker,
@@ -49,6 +54,8 @@ impl Role {
         Self::PagerDuty,
         Self::Broker,
         Self::Ledger,
+        Self::DeadLetters,
+        Self::Edit,
     ];
 
     /// The name of the role, as `default.toml` writes it.
@@ -63,6 +70,8 @@ impl Role {
             Self::PagerDuty => "pagerduty",
             Self::Broker => "broker",
             Self::Ledger => "ledger",
+            Self::DeadLetters => "dead-letters",
+            Self::Edit => "edit",
         }
     }
 
@@ -81,6 +90,7 @@ impl Role {
                 C::Genesys,
                 C::PagerDuty,
                 C::Note,
+                C::DeadLetters,
             ],
             Self::Check => &[
                 C::Admin,
@@ -104,6 +114,16 @@ impl Role {
             Self::PagerDuty => &[C::Starts, C::Worker, C::Escalation, C::PagerDuty],
             Self::Broker => &[C::Amqp],
             Self::Ledger => &[C::Database],
+            Self::Edit => &[C::Database, C::DeadLetters],
+            Self::DeadLetters => &[
+                C::Amqp,
+                C::Database,
+                C::Worker,
+                C::Escalation,
+                C::Genesys,
+                C::PagerDuty,
+                C::Note,
+            ],
         };
         concerns.contains(&concern)
     }

@@ -1,6 +1,6 @@
 //! Spans of time, as people write them.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 const DAY_S: u64 = 24 * 3600;
@@ -17,9 +17,36 @@ pub fn parse_span(text: &str) -> Option<Duration> {
     Duration::try_from(parsed).ok()
 }
 
+/// A span of time ago, or a time with its offset.
+///
+/// # Errors
+/// In words, for what is neither.
+pub fn parse_since(text: &str) -> Result<Timestamp, String> {
+    let ago = parse_span(text).and_then(|span| Timestamp::now().checked_sub(span).ok());
+    ago.or_else(|| text.parse().ok()).ok_or_else(|| {
+        "write how long ago, as 90m, 24h or 7d, or a time with its offset, as 2026-11-20T03:00:00Z"
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn since_is_a_span_or_a_time() {
+        let ago = Timestamp::now().duration_since(parse_since("24h").unwrap());
+        assert!((86_390..86_460).contains(&ago.as_secs()), "{ago}");
+        let at = parse_since("2026-11-20T03:00:00+01:00").unwrap();
+        assert_eq!(at.to_string(), "2026-11-20T02:00:00Z");
+        for wrong in ["yesterday", "24", "2026-11-20", ""] {
+            assert!(
+                parse_since(wrong).unwrap_err().contains("how long ago"),
+                "{wrong}"
+            );
+        }
+    }
 
     #[test]
     fn every_unit_that_the_settings_name_is_understood() {

@@ -149,6 +149,23 @@ pub struct LedgerPruned {
     pub resolutions: u64,
     /// Links.
     pub links: u64,
+    /// Dead letters that were closed long ago.
+    pub letters: u64,
+}
+
+/// A dead letter came from the queue into the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct LetterKept<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What became of it: `kept`, `known`, `replaced`, or `closed` at once.
+    pub outcome: &'static str,
+    /// Its code.
+    pub code: &'static str,
+    /// Where it comes from.
+    pub origin: &'static str,
+    /// Its incident, where one is known.
+    pub incident: Option<&'a str>,
 }
 
 impl Telemetry {
@@ -268,6 +285,37 @@ impl Telemetry {
     /// Counts a dead letter that no attempt tells of: of bytes that could not be read.
     pub fn dead_letter_written(&self, code: &'static str) {
         self.dead_letters.with_label_values(&[code]).inc();
+    }
+
+    /// Counts and tells that a dead letter is in the ledger.
+    pub fn letter_kept(&self, event: &LetterKept<'_>) {
+        self.letters_kept
+            .with_label_values(&[event.code, event.outcome])
+            .inc();
+        match event.outcome {
+            // It came again; the ack before was lost.
+            "known" => tracing::debug!(event = "dead_letter.known", id = event.id),
+            outcome => tracing::info!(
+                event = "dead_letter.kept",
+                id = event.id,
+                outcome,
+                code = event.code,
+                origin = event.origin,
+                incident = event.incident,
+            ),
+        }
+    }
+
+    /// Counts and tells that an incident has the note of its escalation's death.
+    pub fn incident_told(&self, letter: &str, incident: Option<&str>) {
+        self.failure_notes.with_label_values(&["told"]).inc();
+        tracing::info!(event = "incident.told", letter, incident);
+    }
+
+    /// Counts and tells that it will not have it.
+    pub fn incident_not_told(&self, letter: &str, incident: Option<&str>, reason: &str) {
+        self.failure_notes.with_label_values(&["not_told"]).inc();
+        tracing::warn!(event = "incident.not_told", letter, incident, reason);
     }
 
     /// Counts how an unknown outcome of a write was settled.
@@ -402,6 +450,7 @@ impl Telemetry {
             ("conversations", event.conversations),
             ("resolutions", event.resolutions),
             ("links", event.links),
+            ("dead_letters", event.letters),
         ];
         for (what, count) in counts {
             self.pruned.with_label_values(&[what]).inc_by(count);
@@ -413,6 +462,7 @@ impl Telemetry {
                 conversations = event.conversations,
                 resolutions = event.resolutions,
                 links = event.links,
+                dead_letters = event.letters,
             );
         }
     }

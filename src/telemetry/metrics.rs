@@ -37,6 +37,8 @@ pub struct Telemetry {
     pub(super) upstream: HistogramVec,
     pub(super) accepted_to_note: HistogramVec,
     pub(super) dead_letters: IntCounterVec,
+    pub(super) letters_kept: IntCounterVec,
+    pub(super) failure_notes: IntCounterVec,
     pub(super) unknown_outcomes: IntCounterVec,
     pub(super) duplicate_effects: IntCounterVec,
     pub(super) possible_orphans: IntCounter,
@@ -131,6 +133,14 @@ impl Telemetry {
         for code in Code::ALL {
             dead_letters.with_label_values(&[code.as_str()]);
         }
+        let failure_notes = counter(
+            "escalator_failure_notes_total",
+            "Incidents that were told of their escalation's death, or could not be, by outcome (told, not_told).",
+            &["outcome"],
+        )?;
+        for outcome in ["told", "not_told"] {
+            failure_notes.with_label_values(&[outcome]);
+        }
         let duplicate_effects = counter(
             "escalator_duplicate_effects_total",
             "Effects found twice at a vendor. Must stay 0.",
@@ -207,6 +217,12 @@ impl Telemetry {
                 NOTE_BUCKETS,
             )?,
             dead_letters,
+            letters_kept: counter(
+                "escalator_dead_letters_kept_total",
+                "Dead letters taken from their queue into the ledger, by code and by what became of them (kept, known, replaced, closed).",
+                &["code", "outcome"],
+            )?,
+            failure_notes,
             unknown_outcomes,
             duplicate_effects,
             possible_orphans: single(
@@ -230,7 +246,7 @@ impl Telemetry {
             )?,
             pruned: counter(
                 "escalator_pruned_total",
-                "What the ledger has forgotten since it was old, by what it was (escalations, conversations, resolutions, links).",
+                "What the ledger has forgotten since it was old, by what it was (escalations, conversations, resolutions, links, dead_letters).",
                 &["what"],
             )?,
             genesys_contract,

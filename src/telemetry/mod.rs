@@ -8,7 +8,8 @@ mod logging;
 mod metrics;
 
 pub use events::{
-    AttemptFinished, LedgerPruned, Settled, StepFinished, UpstreamAnswered, WebhookAnswered,
+    AttemptFinished, LedgerPruned, LetterKept, Settled, StepFinished, UpstreamAnswered,
+    WebhookAnswered,
 };
 pub use logging::{Error as LoggingError, LogFormat, start_logging};
 pub use metrics::Telemetry;

@@ -89,6 +89,8 @@ pub enum Operation {
     ReadNotes,
     /// Write a note.
     WriteNote,
+    /// Put another text into a note of ours.
+    RewriteNote,
     /// Read what the account may do: whether the key is good.
     ReadAbilities,
     /// Read the account's webhook subscriptions.
@@ -116,6 +118,7 @@ impl Operation {
             Self::ListIncidents => "list_incidents",
             Self::ReadNotes => "read_notes",
             Self::WriteNote => "write_note",
+            Self::RewriteNote => "rewrite_note",
             Self::ReadAbilities => "read_abilities",
             Self::ReadSubscriptions => "read_subscriptions",
             Self::CreateSubscription => "create_subscription",
@@ -124,13 +127,16 @@ impl Operation {
         }
     }
 
-    /// Whether it is one of those that must take effect once.
+    /// Whether it is one of those whose effect must be known: most must take effect once.
     pub(super) fn writes(self) -> bool {
         match self {
             Self::CreateSession
             | Self::OfferSession
             | Self::AttachMedia
             | Self::WriteNote
+            // Done twice it leaves what it leaves done once, but whether it was done has to be known all the same: where it was
+            // not, the note tells of a failure that is over.
+            | Self::RewriteNote
             | Self::CreateSubscription => true,
             Self::Token
             | Self::ReadConversation
@@ -158,6 +164,8 @@ impl Operation {
             | Self::ReadAbilities
             | Self::ReadSubscriptions => Subject::Route,
             Self::ReadConversation | Self::AttachMedia => Subject::Conversation,
+            // Or the note in it, which is gone then.
+            Self::RewriteNote => Subject::Incident,
             Self::ReadAlerts | Self::ReadIncident | Self::ReadNotes | Self::WriteNote => {
                 Subject::Incident
             }
@@ -179,6 +187,7 @@ impl Operation {
             | Self::ListIncidents
             | Self::ReadNotes
             | Self::WriteNote
+            | Self::RewriteNote
             | Self::ReadAbilities
             | Self::ReadSubscriptions
             | Self::CreateSubscription
@@ -190,9 +199,11 @@ impl Operation {
     /// What its failure without an answer costs.
     fn cost(self) -> Cost {
         match self {
-            Self::CreateSession | Self::OfferSession | Self::AttachMedia | Self::WriteNote => {
-                Cost::Attempt
-            }
+            Self::CreateSession
+            | Self::OfferSession
+            | Self::AttachMedia
+            | Self::WriteNote
+            | Self::RewriteNote => Cost::Attempt,
             Self::Token
             | Self::ReadConversation
             | Self::ReadAlerts
@@ -222,6 +233,7 @@ impl Operation {
             | Self::ListIncidents
             | Self::ReadNotes
             | Self::WriteNote
+            | Self::RewriteNote
             | Self::ReadAbilities
             | Self::ReadSubscriptions
             | Self::CreateSubscription

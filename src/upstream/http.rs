@@ -134,19 +134,45 @@ impl Http {
     /// As [`send`](Self::send), and [`CallError::Waits`].
     pub(super) async fn send_by(
         &self,
-        ends_at: tokio::time::Instant,
+        deadline: Deadline,
         operation: Operation,
         request: RequestBuilder,
         correlation_header: &str,
     ) -> Result<Reply, CallError> {
-        let left = ends_at.saturating_duration_since(tokio::time::Instant::now());
-        if left < self.config.call_timeout / 2 {
+        if deadline.left() < self.config.call_timeout / 2 {
             return Err(CallError::too_late("time"));
         }
         let sent = self.send(operation, request, correlation_header);
         let late = || Err(CallError::unknown("not done in time"));
-        let sent = tokio::time::timeout_at(ends_at, sent).await;
+        let sent = tokio::time::timeout_at(deadline.at, sent).await;
         sent.unwrap_or_else(|_| late())
+    }
+}
+
+/// When a call has to be over, by two clocks: one stands still while the machine is asleep, the other may be set. Whichever says
+/// that more time has gone by is believed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    /// By the clock that timers use.
+    pub(super) at: tokio::time::Instant,
+    wall: SystemTime,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub(super) fn within(span: Duration) -> Self {
+        Self {
+            at: tokio::time::Instant::now() + span,
+            wall: SystemTime::now() + span,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        let asleep = self.wall.duration_since(SystemTime::now());
+        let left = self
+            .at
+            .saturating_duration_since(tokio::time::Instant::now());
+        left.min(asleep.unwrap_or_default())
     }
 }
 

@@ -18,7 +18,7 @@ use super::call::{CallError, Operation, Vendor};
 use crate::escalation::{Code, Cost, Ending, Setback, Wait};
 
 /// All calls, in the order in which an escalation makes them; `documented` is where a new one cannot be forgotten.
-const OPERATIONS: [Operation; 15] = [
+const OPERATIONS: [Operation; 16] = [
     Operation::Token,
     Operation::ReadConversation,
     Operation::CreateSession,
@@ -28,6 +28,7 @@ const OPERATIONS: [Operation; 15] = [
     Operation::ReadIncident,
     Operation::ReadNotes,
     Operation::WriteNote,
+    Operation::RewriteNote,
     Operation::ReadAbilities,
     Operation::ReadSubscriptions,
     Operation::ListIncidents,
@@ -47,6 +48,7 @@ each that their clients have met) goes through the mapping that the worker uses.
 *again*: by the schedule, with growing intervals. *free*: it costs none of `escalation.max_attempts`. *looked up first*: the write may
 have taken effect, so that nothing is sent again before it is known. *waited out first*: likewise, until it can no longer take effect.
 *the other contract first*: with `genesys.cobrowse_api = auto`, and where no write has worked yet, the other contract is tried once.
+*a new note instead*: the note of an earlier failure cannot be replaced, and stays beside the new one.
 *said by check* (or `catch-up`, `pagerduty`): no escalation makes this call; the command that does says it, and ends.
 ";
 
@@ -66,7 +68,8 @@ fn command(operation: Operation) -> Option<&'static str> {
         | Operation::ReadAlerts
         | Operation::ReadIncident
         | Operation::ReadNotes
-        | Operation::WriteNote => None,
+        | Operation::WriteNote
+        | Operation::RewriteNote => None,
     }
 }
 
@@ -75,6 +78,7 @@ fn then(operation: Operation, error: &CallError, setback: &Setback) -> String {
         return format!("said by {command}");
     }
     match setback.wait {
+        Wait::Final if operation == Operation::RewriteNote => "a new note instead".to_owned(),
         Wait::Final => "final".to_owned(),
         Wait::Between(..) if matches!(error, CallError::NoRoute { .. }) => {
             "the other contract first; waits, free".to_owned()
@@ -177,7 +181,9 @@ fn a_failure_ends_as_the_page_of_its_code_says() {
 fn a_failure_that_every_escalation_would_meet_kills_none() {
     for operation in OPERATIONS.into_iter().filter(|one| command(*one).is_none()) {
         for Failure { what, error } in documented(operation) {
-            let dead = error.setback(operation).wait == Wait::Final;
+            // Of a note that cannot be replaced nobody dies: a new one is written, by another method.
+            let dead =
+                error.setback(operation).wait == Wait::Final && operation != Operation::RewriteNote;
             let of_all = operation == Operation::Token
                 || ["401", "402", "405", "407", "429", "page", "nobody"]
                     .iter()

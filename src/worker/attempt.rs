@@ -215,7 +215,10 @@ impl<'a> Attempt<'a> {
             | EntryKind::Later
             | EntryKind::HandedBack
             | EntryKind::Ended
-            | EntryKind::LetterStored => None,
+            | EntryKind::LetterStored
+            | EntryKind::Told
+            | EntryKind::Replayed
+            | EntryKind::Discarded => None,
         };
         let correlation = match kind {
             EntryKind::Answered => upstream::heard(),
@@ -231,7 +234,10 @@ impl<'a> Attempt<'a> {
             | EntryKind::Later
             | EntryKind::HandedBack
             | EntryKind::Ended
-            | EntryKind::LetterStored => None,
+            | EntryKind::LetterStored
+            | EntryKind::Told
+            | EntryKind::Replayed
+            | EntryKind::Discarded => None,
         };
         Entry {
             at: Timestamp::now(),
@@ -362,8 +368,9 @@ impl<'a> Attempt<'a> {
             Call::ReadConversation(step) => steps::verify::read(self, step).await,
             Call::CreateSession(_) => steps::session::create(self).await,
             Call::AttachMedia(session) => steps::media::attach(self, &session).await,
-            Call::LookUpNote => steps::note::look_up(self).await,
+            Call::LookUpNote(outcome) => steps::note::look_up(self, outcome).await,
             Call::WriteNote => steps::note::write(self).await,
+            Call::RewriteNote(note) => steps::note::rewrite(self, &note).await,
         }
     }
 
@@ -386,7 +393,9 @@ impl<'a> Attempt<'a> {
             | Update::ForgetUnattached
             | Update::SessionAbsent(_)
             | Update::MediaAbsent(_)
-            | Update::NoteAbsent(_) => None,
+            | Update::NoteAbsent(_)
+            | Update::FailureNoteFound(_)
+            | Update::NoFailureNote => None,
         };
         if let Some((step, how)) = settled {
             let kind = match how {
@@ -422,7 +431,9 @@ impl<'a> Attempt<'a> {
             | Update::MediaMayRepeat
             | Update::NoteFound(..)
             | Update::NoteAbsent(_)
-            | Update::NoteMayRepeat => false,
+            | Update::NoteMayRepeat
+            | Update::FailureNoteFound(_)
+            | Update::NoFailureNote => false,
         };
         if forgets || matches!(update, Update::SessionFound { .. }) {
             // The link on record is another session's.

@@ -83,6 +83,7 @@ impl Forgetting {
             conversations: all.conversations,
             resolutions: all.resolutions,
             links: all.links,
+            letters: all.letters,
         });
         all
     }
@@ -117,6 +118,7 @@ fn sum(one: Pruned, other: Pruned) -> Pruned {
         conversations: one.conversations + other.conversations,
         resolutions: one.resolutions + other.resolutions,
         links: one.links + other.links,
+        letters: one.letters + other.letters,
     }
 }
 

@@ -157,6 +157,7 @@ impl Runner {
             .claim(ClaimRequest {
                 incident: message.incident_id.clone(),
                 trigger: start.trigger.clone(),
+                cycle: start.cycle,
                 accepted_at: message.accepted_at,
                 occurred_at: message.event.occurred_at,
                 owner: self.config.owner.clone(),
@@ -180,7 +181,8 @@ impl Runner {
                 story.key = Some(key.clone());
                 story.code = Some(code);
                 story.reason = Some(reason.clone());
-                self.letter(message, start, key, code, reason, 0).await
+                self.letter(message, start, start.cycle, key, code, reason, 0)
+                    .await
             }
             Err(error) => ledger_away(story, &error),
             Ok(Claim::Held { key, free_in }) => {
@@ -199,7 +201,8 @@ impl Runner {
                 story.key = Some(key.clone());
                 story.code = Some(code);
                 story.reason = Some(reason.clone());
-                self.letter(message, start, key, code, reason, 0).await
+                self.letter(message, start, start.cycle, key, code, reason, 0)
+                    .await
             }
             Ok(Claim::Waits { key, earlier }) => {
                 story.outcome = "later";
@@ -208,7 +211,17 @@ impl Runner {
                 story.reason = Some(format!("{earlier} has not ended"));
                 Disposition::Later(jittered(EARLIER_RUNS))
             }
-            Ok(Claim::Ended { key, end, attempts }) => {
+            Ok(Claim::Outdated { key }) => {
+                story.outcome = "ended_before";
+                story.key = Some(key);
+                Disposition::Done
+            }
+            Ok(Claim::Ended {
+                key,
+                end,
+                attempts,
+                cycle,
+            }) => {
                 story.outcome = "ended_before";
                 story.key = Some(key.clone());
                 story.attempts = attempts;
@@ -218,7 +231,7 @@ impl Runner {
                         reason,
                         published: false,
                     } => {
-                        self.letter(message, start, key, code, reason, attempts)
+                        self.letter(message, start, cycle, key, code, reason, attempts)
                             .await
                     }
                     End::Done | End::Cancelled | End::Dead { .. } => Disposition::Done,
@@ -243,7 +256,7 @@ impl Runner {
         stop: &CancellationToken,
         story: &mut Story,
     ) -> Disposition {
-        let key = granted.held.key.clone();
+        let (key, cycle) = (granted.held.key.clone(), granted.cycle);
         story.key = Some(key.clone());
         story.epoch = granted.held.epoch;
         story.recovered = granted.recovered;
@@ -265,7 +278,7 @@ impl Runner {
             Ended::Dead { code, reason } => {
                 let attempts = attempt.attempts();
                 drop(attempt);
-                self.letter(message, start, key, code, reason, attempts)
+                self.letter(message, start, cycle, key, code, reason, attempts)
                     .await
             }
         }
@@ -275,11 +288,17 @@ impl Runner {
         SignedDuration::try_from(self.config.bounds.expires_after).unwrap_or(SignedDuration::MAX)
     }
 
-    /// The dead letter of an escalation that is given up.
+    /// The dead letter of an escalation that is given up. Its message begins the next cycle from this one, whichever of the
+    /// escalation's messages it was that came to the end.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one column of the letter"
+    )]
     async fn letter(
         &self,
         message: &Message,
         start: &Start,
+        cycle: u32,
         key: Key,
         code: Code,
         reason: String,
@@ -301,8 +320,11 @@ impl Runner {
         });
         let letter = DeadLetter::of_escalation(
             key,
-            start.cycle,
-            message.clone(),
+            cycle,
+            message.clone().asking(Task::Start(Start {
+                cycle,
+                ..start.clone()
+            })),
             code,
             reason,
             attempts,
@@ -319,7 +341,8 @@ impl Runner {
     /// Notes that the broker has confirmed a dead letter. A failure costs nothing but a second letter of the same id.
     pub(super) async fn letter_is_out(&self, letter: &DeadLetter) {
         let Some(key) = &letter.key else { return };
-        if let Err(error) = self.ledger.dead_letter_published(key).await {
+        let cycle = letter.message.as_ref().map_or(0, Message::cycle);
+        if let Err(error) = self.ledger.dead_letter_published(key, cycle).await {
             tracing::warn!(event = "dead_letter.not_noted", key = %key, %error);
         }
     }

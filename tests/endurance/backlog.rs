@@ -129,7 +129,7 @@ impl Pool {
 
     /// Ends everything in order; nothing is to be among the dead letters.
     pub(crate) async fn end(self) -> Vec<String> {
-        let letters = self.world.dead_letters().await;
+        let letters = self.world.dead_letters_in(&self.ledger.url).await;
         assert!(letters.is_empty(), "{letters:#?}");
         let mut logs = Vec::new();
         for program in self.workers.into_iter().chain([self.ingress]) {

@@ -43,6 +43,7 @@ async fn works(ledger: &Sqlite, number: u64) -> bool {
     let claim = ledger.claim(ClaimRequest {
         incident: IncidentId::parse(&format!("L{number}")).unwrap(),
         trigger: Trigger::First,
+        cycle: 0,
         accepted_at: now,
         occurred_at: now,
         arrival: Arrival {

@@ -1,6 +1,6 @@
 //! Limits, outages and restarts at their real length: `make endurance`.
 //!
-//! - `ENDURANCE=storm,outage,patience,stops,rolling,ladder`: which parts; without it all
+//! - `ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters`: which parts; without it all
 //!
 //! Every part prints what it measured, and fails by panicking. `RESULTS.md` beside this file is written by a run of all.
 
@@ -21,6 +21,7 @@ mod backlog;
 #[path = "../torture/suite/database.rs"]
 mod database;
 mod ladder;
+mod letters;
 mod outage;
 mod patience;
 mod rolling;
@@ -31,7 +32,9 @@ mod support;
 
 use std::time::Instant;
 
-const ALL: [&str; 6] = ["storm", "outage", "patience", "stops", "rolling", "ladder"];
+const ALL: [&str; 7] = [
+    "storm", "outage", "patience", "stops", "rolling", "ladder", "letters",
+];
 
 #[tokio::main]
 async fn main() {
@@ -50,6 +53,7 @@ async fn main() {
             "stops" => vec![stops::broker().await, stops::database().await],
             "rolling" => vec![rolling::run().await],
             "ladder" => vec![ladder::run().await],
+            "letters" => letters::run().await,
             other => panic!("there is no part {other}: {ALL:?}"),
         };
         for line in said {

@@ -17,6 +17,8 @@ struct AtWork {
     world: Arc<World>,
     program: Program,
     cases: Vec<Case>,
+    /// Where its ledger is.
+    ledger: String,
 }
 
 impl AtWork {
@@ -27,6 +29,9 @@ impl AtWork {
         ];
         settings.extend(more);
         let program = world.start("serve", &settings).await;
+        let own = format!("sqlite://{}", world.ledger().display());
+        let named = more.iter().find(|(name, _)| *name == "DATABASE_URL");
+        let ledger = named.map_or(own, |(_, url)| (*url).to_owned());
         let cases: Vec<_> = (0..INCIDENTS).map(|_| world.case()).collect();
         for case in &cases {
             world.deliver(&program, &world.trigger(case)).await;
@@ -35,6 +40,7 @@ impl AtWork {
             world: Arc::new(world),
             program,
             cases,
+            ledger,
         }
     }
 
@@ -54,7 +60,8 @@ impl AtWork {
             .unwrap_or_else(|effects| panic!("{} of {INCIDENTS} notes", effects.live_notes));
         let done = seconds(back);
         assert_once(&effects, &self.cases);
-        assert!(self.world.dead_letters().await.is_empty());
+        let letters = self.world.dead_letters_in(&self.ledger).await;
+        assert!(letters.is_empty(), "{letters:#?}");
         let (status, _) = self.program.terminate().await;
         assert!(status.success(), "{status}");
         format!(

@@ -16,7 +16,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("broker", &["escalation", "pacing", "telemetry"]),
     ("ledger", &["crash", "escalation", "pacing", "telemetry"]),
     ("upstream", &["crash", "escalation", "pacing", "telemetry"]),
-    ("ingress", &["broker", "crash", "escalation", "telemetry"]),
+    (
+        "ingress",
+        &["broker", "crash", "escalation", "listener", "telemetry"],
+    ),
     (
         "worker",
         &[
@@ -30,13 +33,37 @@ const ROOMS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("admin", &["broker", "ledger", "telemetry"]),
+    (
+        "dead_letters",
+        &[
+            "broker",
+            "crash",
+            "escalation",
+            "ledger",
+            "pacing",
+            "telemetry",
+            "upstream",
+        ],
+    ),
+    (
+        "admin",
+        &[
+            "broker",
+            "dead_letters",
+            "escalation",
+            "ledger",
+            "listener",
+            "settings",
+            "telemetry",
+        ],
+    ),
     (
         "cli",
         &[
             "admin",
             "broker",
             "crash",
+            "dead_letters",
             "escalation",
             "ingress",
             "ledger",

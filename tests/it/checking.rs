@@ -108,7 +108,7 @@ async fn where_all_is_well_every_part_is_ok_and_nothing_was_written_at_a_vendor(
     drop(world.start("serve", &[]).await);
     let (_, findings, _) = check(&world, &[]).await;
     assert!(
-        part(&findings, "ledger").1.ends_with("schema 4"),
+        part(&findings, "ledger").1.ends_with("schema 5"),
         "{findings:?}"
     );
 }
@@ -201,7 +201,7 @@ async fn a_ledger_on_postgresql_is_reached_and_nothing_is_made_there() {
     drop(world.start("serve", &[("DATABASE_URL", url)]).await);
     let (_, findings, all) = check(&world, &[("DATABASE_URL", url)]).await;
     let (_, text) = part(&findings, "ledger");
-    assert!(text.ends_with("schema 4"), "{text}");
+    assert!(text.ends_with("schema 5"), "{text}");
     assert!(!all.contains(database.url.password().unwrap()), "{all}");
 
     let wrong = database.with_password("a-wrong-password");

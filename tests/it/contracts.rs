@@ -47,6 +47,7 @@ operations! {
     ListIncidents => [("pagerduty", "GET /incidents")],
     ReadNotes => [("pagerduty", "GET /incidents/{id}/notes")],
     WriteNote => [("pagerduty", "POST /incidents/{id}/notes")],
+    RewriteNote => [("pagerduty", "PUT /incidents/{id}/notes/{note_id}")],
     ReadAbilities => [("pagerduty", "GET /abilities")],
     ReadSubscriptions => [("pagerduty", "GET /webhook_subscriptions")],
     CreateSubscription => [("pagerduty", "POST /webhook_subscriptions")],

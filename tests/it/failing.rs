@@ -68,10 +68,10 @@ async fn ended(program: &Program, case: &Case, outcome: &str) -> Value {
 async fn is_dead(world: &World, program: &Program, case: &Case, name: &str, words: &str) {
     let said = ended(program, case, "dead").await;
     assert_eq!(said["code"], name, "{said}");
-    let mut letters = Vec::new();
-    eventually("the dead letter", async || {
-        letters.extend(world.dead_letters().await);
-        (!letters.is_empty()).then_some(())
+    let letters = eventually("the dead letter", async || {
+        let mut letters = world.dead_letters().await;
+        letters.retain(|letter| letter["message"]["incident_id"] == case.incident.as_str());
+        (!letters.is_empty()).then_some(letters)
     })
     .await;
     let [letter] = letters.as_slice() else {

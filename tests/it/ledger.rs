@@ -10,11 +10,13 @@ mod crew;
 mod findings;
 mod generations;
 mod intents;
+mod letters;
 mod listing;
 mod older;
 mod permits;
 mod postgres;
 mod records;
+mod replays;
 mod retention;
 mod sqlite;
 
@@ -117,6 +119,39 @@ macro_rules! suite {
                 the_history_tells_how_it_came_here_and_who_claimed_it
                 a_lease_that_ended_is_told_by_whoever_takes_over
             }
+            letters {
+                a_letter_is_kept_once_however_often_it_comes
+                of_many_who_keep_a_letter_at_once_one_has_kept_it
+                a_letter_of_an_escalation_that_ended_well_is_closed_at_once
+                what_a_worker_says_takes_the_place_of_what_the_broker_says
+                a_resolution_that_the_broker_gave_up_is_noted_and_tells_nobody
+                a_note_in_doubt_is_not_written_over_by_that_of_the_death
+                whoever_dies_after_a_discard_waits_for_a_person_anew
+                letters_are_listed_newest_first_and_keep_to_every_filter
+                groups_count_by_code_and_by_what_the_reasons_have_in_common
+                a_discard_closes_what_is_open_and_leaves_what_a_replay_has
+                a_corrected_copy_stands_in_the_place_of_its_original
+                what_may_have_been_written_is_not_edited
+                a_notice_is_one_s_for_a_time_and_an_old_number_records_nothing
+                what_was_closed_long_ago_is_forgotten_and_what_is_open_is_not
+            }
+            replays {
+                a_replay_begins_once_and_is_audited_once
+                of_two_replays_at_once_each_letter_is_one_s
+                a_staged_escalation_is_open_again_and_staging_says_the_same_twice
+                whoever_dies_again_leaves_a_letter_that_follows_the_first
+                what_has_ended_well_or_is_in_hand_is_not_begun_anew
+                what_was_never_claimed_begins_in_the_cycle_of_its_message
+                bytes_that_nobody_can_read_are_not_replayed
+                a_staged_entry_can_only_be_published
+                a_cancelled_replay_lets_go_what_was_not_begun
+                what_is_marked_once_a_replay_is_told_to_stop_is_nobody_s
+                a_replay_whose_beginning_was_cut_off_does_not_end_as_done
+                every_letter_of_an_escalation_is_handed_on_with_the_one_that_is_replayed
+                one_drives_a_replay_at_a_time
+                a_replay_ends_once_and_only_when_nothing_is_left
+                what_the_incident_was_told_goes_with_the_replay
+            }
             retention {
                 what_ended_long_ago_is_forgotten_with_all_that_belongs_to_it
                 what_is_held_or_young_is_kept
@@ -171,6 +206,7 @@ fn first(incident: &IncidentId) -> ClaimRequest {
     ClaimRequest {
         incident: incident.clone(),
         trigger: Trigger::First,
+        cycle: 0,
         accepted_at: at(1),
         occurred_at: at(0),
         owner: "it/1".to_owned(),
@@ -206,7 +242,10 @@ fn reopened(incident: &IncidentId, event: &EventId, second: i64) -> ClaimRequest
 fn key_of(claim: &Claim) -> &Key {
     match claim {
         Claim::Granted(granted) => &granted.held.key,
-        Claim::Held { key, .. } | Claim::Waits { key, .. } | Claim::Ended { key, .. } => key,
+        Claim::Held { key, .. }
+        | Claim::Waits { key, .. }
+        | Claim::Outdated { key }
+        | Claim::Ended { key, .. } => key,
     }
 }
 

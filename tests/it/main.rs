@@ -10,10 +10,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod architecture;
 mod broker;
 mod checking;
 mod contracts;
+mod dead_letters;
 mod deploying;
 mod escalating;
 mod failing;

@@ -14,6 +14,7 @@ mod losing;
 mod patience;
 mod postgres;
 mod refusals;
+mod replacing;
 mod secrecy;
 mod sharing;
 mod together;
@@ -130,16 +131,15 @@ async fn dead(world: &World, program: &Program, case: &Case, code: &str, attempt
     letter
 }
 
-/// Takes the next dead letters out of the queue; it is published after the line that tells of it.
+/// The open dead letters, once there are so many; they are published after the line that tells of them.
 async fn letters(world: &World, count: usize) -> Vec<Value> {
-    let mut taken = Vec::new();
-    eventually("the dead letters", async || {
-        taken.extend(world.dead_letters().await);
-        (taken.len() >= count).then_some(())
+    let letters = eventually("the dead letters", async || {
+        let letters = world.dead_letters().await;
+        (letters.len() >= count).then_some(letters)
     })
     .await;
-    assert_eq!(taken.len(), count, "{taken:#?}");
-    taken
+    assert_eq!(letters.len(), count, "{letters:#?}");
+    letters
 }
 
 async fn letter(world: &World) -> Value {
@@ -164,7 +164,8 @@ fn assert_letter(letter: &Value, case: &Case, code: &str, attempts: u32) {
         assert!(letter[words].as_str().unwrap().len() > 10, "{letter:#}");
     }
     let history = letter["history"].as_array().unwrap();
-    let last = history.last().expect("a dead letter has a history");
+    let last = history.iter().rfind(|line| line["kind"] == "ended");
+    let last = last.expect("a dead letter has a history");
     assert_eq!(last["code"], code, "{letter:#}");
     assert!(last["what"].as_str().unwrap().starts_with("dead"), "{last}");
 }

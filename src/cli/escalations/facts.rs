@@ -72,7 +72,10 @@ pub(super) fn setback<'a>(known: &Known, history: &'a [Entry]) -> Option<(Code, 
         | EntryKind::Adopted
         | EntryKind::Repeatable
         | EntryKind::Ended
-        | EntryKind::LetterStored => true,
+        | EntryKind::LetterStored
+        | EntryKind::Told
+        | EntryKind::Replayed
+        | EntryKind::Discarded => true,
     })?;
     let code = last.code.filter(|_| last.kind == EntryKind::Setback)?;
     Some((code, &last.what))

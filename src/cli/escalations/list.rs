@@ -10,7 +10,7 @@ use super::json;
 use super::table::Table;
 use crate::escalation::{Code, ConversationId};
 use crate::ledger::{Filter, Known, State};
-use crate::settings::{Role, parse_span};
+use crate::settings::{Role, parse_since};
 
 /// So many are read and shown at a time, however many there are: memory does not grow with the ledger.
 const PAGE: u64 = 200;
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "ID", value_parser = ConversationId::parse)]
     conversation: Option<ConversationId>,
     /// Only those that the ledger has known since then: a span such as 24h or 7d, or a time such as 2026-11-20T03:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<Timestamp>,
     /// At most so many. Without it a person sees the newest 50, and --json is everything.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -52,19 +52,11 @@ fn states() -> impl TypedValueParser<Value = State> {
         .try_map(|name| State::of(&name).ok_or("no such state"))
 }
 
-fn codes() -> impl TypedValueParser<Value = Code> {
+/// The name of an error code.
+pub(in crate::cli) fn codes() -> impl TypedValueParser<Value = Code> {
     PossibleValuesParser::new(Code::ALL.map(Code::as_str)).try_map(|name| {
         let mut all = Code::ALL.into_iter();
         all.find(|code| code.as_str() == name).ok_or("no such code")
-    })
-}
-
-/// A span of time ago, or a time.
-pub(in crate::cli) fn since(text: &str) -> Result<Timestamp, String> {
-    let ago = parse_span(text).and_then(|span| Timestamp::now().checked_sub(span).ok());
-    ago.or_else(|| text.parse().ok()).ok_or_else(|| {
-        "write how long ago, as 90m, 24h or 7d, or a time with its offset, as 2026-11-20T03:00:00Z"
-            .to_owned()
     })
 }
 
@@ -156,25 +148,5 @@ impl Shown {
             text.push_str("; there are more: --limit N shows N of them, --json all");
         }
         text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn since_is_a_span_or_a_time() {
-        let ago = Timestamp::now().duration_since(since("24h").unwrap());
-        assert!((86_390..86_460).contains(&ago.as_secs()), "{ago}");
-        let at = since("2026-11-20T03:00:00+01:00").unwrap();
-        assert_eq!(at.to_string(), "2026-11-20T02:00:00Z");
-        for wrong in ["yesterday", "24", "2026-11-20", ""] {
-            assert!(
-                since(wrong).unwrap_err().contains("how long ago"),
-                "{wrong}"
-            );
-        }
     }
 }

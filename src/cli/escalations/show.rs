@@ -31,7 +31,7 @@ named_agent, offer (ours; offered: ours, and not joined yet; or running: a sessi
 created_at, ended_at, resolved_at, took_ms.
 
 entry: key, at, offset_ms (from accepted_at), lease, kind (event, accepted, claimed, taken_over, answered, intended, \
-setback, adopted, repeatable, later, handed_back, ended, letter_stored), step, what, code, hint (of the code), took_ms, correlation \
+setback, adopted, repeatable, later, handed_back, ended, letter_stored, told, replayed, discarded), step, what, code, hint (of the code), took_ms, correlation \
 (by which the vendor's support finds the call that was answered), unanswered (of a write that was sent: no answer of it is \
 recorded).";
 

@@ -71,7 +71,10 @@ pub(super) fn lines<'a>(known: &Known, history: &'a [Entry]) -> Vec<Line<'a>> {
             | EntryKind::Later
             | EntryKind::HandedBack
             | EntryKind::Ended
-            | EntryKind::LetterStored => None,
+            | EntryKind::LetterStored
+            | EntryKind::Told
+            | EntryKind::Replayed
+            | EntryKind::Discarded => None,
         };
         lines.push(Line { entry, unanswered });
     }
@@ -185,6 +188,9 @@ fn look(kind: EntryKind) -> (&'static str, &'static str, &'static str) {
         EntryKind::HandedBack => ("", "handed back", "2"),
         EntryKind::Ended => ("", "ended", "1"),
         EntryKind::LetterStored => ("", "dead letter", "2"),
+        EntryKind::Told => ("", "told", "2"),
+        EntryKind::Replayed => ("", "replayed", "36"),
+        EntryKind::Discarded => ("", "closed", "2"),
     }
 }
 

@@ -8,7 +8,7 @@ const HOUR_S: u64 = 3600;
 const DAY_S: u64 = 24 * 3600;
 
 /// How long ago, in one unit: `7s`, `12m`, `5h`, `3d`. Four columns, for a hundred days and more.
-pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
+pub(in crate::cli) fn age(since: Timestamp, now: Timestamp) -> String {
     let s = now.duration_since(since).as_secs().max(0).unsigned_abs();
     match s {
         0..MINUTE_S => format!("{s}s"),
@@ -80,7 +80,7 @@ pub(in crate::cli) fn wrapped<'a>(
 }
 
 /// The text in at most so many columns; what does not fit is cut off, and that is shown.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub(in crate::cli) fn cut(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }

@@ -100,7 +100,9 @@ fn every_command_that_a_page_names_can_be_given() {
     for code in Code::ALL {
         for text in texts(code) {
             for command in quoted(text).filter(|quoted| quoted.starts_with("escalator ")) {
-                let words = command.replace("INCIDENT", "Q1");
+                let words = command
+                    .replace("INCIDENT", "Q1")
+                    .replace(" ID", " dl-0123456789abcdef");
                 let parsed = super::super::Cli::try_parse_from(words.split_whitespace());
                 assert!(parsed.is_ok(), "{code}: {command}: {parsed:?}");
                 given += 1;
@@ -155,21 +157,14 @@ fn hint_and_page_of_an_offer_of_unknown_outcome_say_the_same() {
     }
 }
 
-/// A letter in the queue may be the only record that there is.
+/// The queue is transit: nobody is sent there, where a look counts as a delivery.
 #[test]
-fn no_page_says_that_a_letter_is_to_be_taken_out_of_its_queue() {
-    let mut told = 0;
+fn no_page_sends_anybody_to_the_queue_of_the_dead() {
     for code in Code::ALL {
-        for text in texts(code)
-            .into_iter()
-            .filter(|text| text.contains("escalations.dead"))
-        {
-            assert!(!text.to_lowercase().contains("take"), "{code}: {text}");
-            assert!(text.contains("ack_requeue_true"), "{code}: {text}");
-            told += 1;
+        for text in texts(code) {
+            assert!(!text.contains("escalations.dead"), "{code}: {text}");
         }
     }
-    assert_eq!(told, 2);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn of(code: Code) -> &'static Page {
     match code {
         Code::WebhookNotUnderstood => &own::WEBHOOK_NOT_UNDERSTOOD,
         Code::MessageUndecodable => &own::MESSAGE_UNDECODABLE,
+        Code::DeliveredTooOften => &own::DELIVERED_TOO_OFTEN,
         Code::Expired => &own::EXPIRED,
         Code::NoConversationId => &incident::NO_CONVERSATION_ID,
         Code::NoAlert => &incident::NO_ALERT,

@@ -386,6 +386,7 @@ fn the_note_is_reconciled_like_the_attachment() {
     };
     let look = |progress: &Progress, now, found: Option<&str>, read| {
         let look = NoteLook {
+            of: NoteOutcome::Ready,
             found: found.map(|id| NoteId::parse(id).unwrap()),
             read_at: at(read),
         };
@@ -407,7 +408,7 @@ fn the_note_is_reconciled_like_the_attachment() {
     ));
     assert_eq!(
         decide(&first, &situation(15)),
-        Action::Call(Call::LookUpNote)
+        Action::Call(Call::LookUpNote(NoteOutcome::Ready))
     );
     let found = NoteId::parse("n").unwrap();
     assert_eq!(
@@ -432,4 +433,5 @@ fn the_note_is_reconciled_like_the_attachment() {
 mod giving_up;
 mod offers;
 mod proof;
+mod replacing;
 mod world;

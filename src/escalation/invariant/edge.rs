@@ -11,6 +11,9 @@
 //!    ▲     of a conversation only: seen once and gone now, or found to be over        │
 //!    └───────────────────────────────────────────────────────────────────────────────┘
 //! ```
+//!
+//! What is known of the note of an earlier failure only gets more, until nothing is left to know: only a replay, which is no edge
+//! of this kind, says that there may be one.
 
 use jiff::Timestamp;
 
@@ -60,7 +63,32 @@ pub fn progress(before: &Progress, after: &Progress) -> Verdict {
             "an older lease has overwritten the note's intent",
         )?;
     }
-    Ok(())
+    failure_note(before, after)
+}
+
+fn failure_note(before: &Progress, after: &Progress) -> Verdict {
+    let Some(told) = &after.failure_note else {
+        return Ok(());
+    };
+    legal(
+        after.note.done().is_none(),
+        "the note is there, and that of the failure is still to be replaced",
+    )?;
+    let Some(known) = &before.failure_note else {
+        return legal(false, "a note of a failure has come up");
+    };
+    legal(
+        known.note.is_none() || known.note == told.note,
+        "the note that tells of the failure has changed",
+    )?;
+    legal(
+        told.in_doubt_until.is_none() || known.in_doubt_until == told.in_doubt_until,
+        "the doubt about the note of the failure has changed",
+    )?;
+    legal(
+        told.note.is_some() || before.note.asked() || !after.note.asked(),
+        "a note is intended before it is known whether there is one of the failure",
+    )
 }
 
 /// Two records of a conversation's session.

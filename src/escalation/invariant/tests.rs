@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::escalation::{
-    Agent, AgentId, Cobrowse, Code, Context, Contract, ConversationId, DeadLetterOrigin, Intent,
-    NoteId, Offer, Progress, SessionId,
+    Agent, AgentId, Cobrowse, Code, Context, Contract, ConversationId, DeadLetterOrigin,
+    FailureNote, Intent, NoteId, Offer, Progress, SessionId,
 };
 use std::collections::BTreeSet;
 
@@ -280,6 +280,61 @@ fn what_an_escalation_has_settled_stays_settled() {
         change(&mut after);
         let verdict = edge::progress(before, &after);
         assert_eq!(broken(verdict), Invariant::DocumentedEdges, "{after:?}");
+    }
+}
+
+#[test]
+fn of_the_note_of_a_failure_more_becomes_known_until_nothing_is_left_to_know() {
+    let telling = |note: Option<&str>, in_doubt_until: Option<i64>| Progress {
+        failure_note: Some(FailureNote {
+            note: note.map(|id| NoteId::parse(id).unwrap()),
+            in_doubt_until: in_doubt_until.map(at),
+        }),
+        ..offered()
+    };
+    let noted = |note: Write<NoteId>, progress: &Progress| Progress {
+        note,
+        ..progress.clone()
+    };
+    let id = NoteId::parse("n-1").unwrap();
+    let (unknown, known) = (telling(None, Some(5)), telling(Some("n-1"), None));
+    let rewriting = noted(intended(1, 10, None), &known);
+    for (before, after) in [
+        (&unknown, &known),
+        (&unknown, &offered()),
+        (&unknown, &rewriting),
+        (&telling(Some("n-1"), Some(5)), &known),
+        (&known, &rewriting),
+        (&rewriting, &known),
+        // Refused, or found to have taken its place.
+        (&rewriting, &offered()),
+        (&rewriting, &noted(done(9, id.clone()), &offered())),
+        // A replay of what ended with a write in doubt.
+        (
+            &noted(intended(1, 10, None), &unknown),
+            &noted(intended(1, 10, Some(15)), &unknown),
+        ),
+    ] {
+        assert_eq!(
+            edge::progress(before, after),
+            Ok(()),
+            "{before:?} {after:?}"
+        );
+    }
+    for (before, after) in [
+        (&offered(), &known),
+        (&known, &telling(Some("n-2"), None)),
+        (&known, &telling(None, None)),
+        (&known, &telling(Some("n-1"), Some(5))),
+        (&unknown, &telling(None, Some(6))),
+        (&unknown, &noted(intended(1, 10, None), &unknown)),
+        (&rewriting, &noted(done(9, id), &known)),
+    ] {
+        assert_eq!(
+            broken(edge::progress(before, after)),
+            Invariant::DocumentedEdges,
+            "{before:?} {after:?}"
+        );
     }
 }
 

@@ -35,12 +35,14 @@ async fn look_and_take(link: &Link, request: &ClaimRequest) -> Result<Option<Cla
         None => (named, None),
     };
     if let Some(row) = &row {
-        let refused = match rules::judge(row)? {
+        let refused = match rules::judge(row, request.cycle)? {
             Judged::Ended(end) => Some(Claim::Ended {
                 key: key.clone(),
                 end,
                 attempts: row.attempts,
+                cycle: row.cycle,
             }),
+            Judged::Outdated => Some(Claim::Outdated { key: key.clone() }),
             Judged::Held(free_in) => Some(Claim::Held {
                 key: key.clone(),
                 free_in,
@@ -71,6 +73,7 @@ async fn look_and_take(link: &Link, request: &ClaimRequest) -> Result<Option<Cla
         }
         None => {
             let (incident, progress) = (request.incident.as_str(), to_json(&granted.progress)?);
+            let cycle = i64::from(granted.cycle);
             let accepted_at = request.accepted_at.as_millisecond();
             let occurred_at = request.occurred_at.as_millisecond();
             let writing = link.execute(
@@ -84,6 +87,7 @@ async fn look_and_take(link: &Link, request: &ClaimRequest) -> Result<Option<Cla
                     &occurred_at,
                     &progress,
                     &story,
+                    &cycle,
                 ],
             );
             link.commit(writing).await?
@@ -137,6 +141,7 @@ fn read(row: &SqlRow, now: i64) -> Result<(Key, Row), Error> {
         lease_left_ms: get::<i64>(row, 4)?.saturating_sub(now),
         attempts: count(get(row, 5)?),
         takeovers: count(get(row, 6)?),
+        cycle: count(get(row, 11)?),
         accepted_at: at(7)?,
         occurred_at: at(8)?,
         progress: get(row, 9)?,

@@ -34,7 +34,7 @@ pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
 const PREPARE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A connection with everything prepared that will ever be asked on it.
-pub(super) struct Link {
+pub(in crate::ledger) struct Link {
     client: Client,
     /// Prepared at the start, not at first use: a statement that had to be prepared first would be overtaken by those
     /// sent along with it.

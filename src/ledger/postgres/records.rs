@@ -155,9 +155,9 @@ pub(super) async fn resolve(
     Ok(())
 }
 
-pub(super) async fn dead_letter_published(link: &Link, key: Key) -> Result<(), Error> {
-    let key = key.as_str();
-    let Some(row) = link.begin(link.first(sql::DEAD, [&key])).await? else {
+pub(super) async fn dead_letter_published(link: &Link, key: Key, cycle: u32) -> Result<(), Error> {
+    let (key, cycle) = (key.as_str(), i64::from(cycle));
+    let Some(row) = link.begin(link.first(sql::DEAD, [&key, &cycle])).await? else {
         return link.roll_back().await;
     };
     let ending = rules::published(&get::<String>(&row, 1)?)?;

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use tokio_postgres::Row;
 
+use super::super::desk::Desk;
 use super::link::{Link, get};
 use super::{millis, sql};
+use crate::ledger::letters;
 use crate::ledger::{Error, Pruned, Retention, State};
 
 pub(super) async fn prune(link: &Link, retention: Retention) -> Result<Pruned, Error> {
@@ -28,6 +30,11 @@ pub(super) async fn prune(link: &Link, retention: Retention) -> Result<Pruned, E
     let old = link.begin(link.all(sql::OLD_LINKS, [&age, &at_most]));
     let old = texts(&old.await?)?;
     pruned.links = link.commit(link.execute(sql::FORGET_LINKS, [&old])).await?;
+
+    link.begin(async { Ok(()) }).await?;
+    let before = Desk::now(link).await? - millis(retention.escalations);
+    pruned.letters = letters::forget(link, before, retention.at_most).await?;
+    link.commit(async { Ok(()) }).await?;
     Ok(pruned)
 }
 

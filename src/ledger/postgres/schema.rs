@@ -16,6 +16,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (2, include_str!("0002_listing.sql")),
     (3, include_str!("0003_findings.sql")),
     (4, include_str!("0004_pool.sql")),
+    (5, include_str!("0005_letters.sql")),
 ];
 
 /// Who holds this is making or changing tables; the others wait until it is done. Any number will do.
@@ -30,11 +31,11 @@ const SERVER: &str = "SELECT current_setting('server_version_num')::int, current
 const TABLES: &str = "SELECT to_regclass('escalator_schema') IS NOT NULL,
     EXISTS (SELECT 1 FROM pg_catalog.pg_class
             WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())
-              AND relname IN ('escalations', 'conversations', 'resolutions', 'history', 'findings', 'budgets', 'workers', 'audit')),
+              AND relname IN ('escalations', 'conversations', 'resolutions', 'history', 'findings', 'budgets', 'workers', 'audit', 'dead_letters', 'replays', 'replay_entries')),
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
 const VERSION: &str = "SELECT max(version) FROM escalator_schema";
 const WRITABLE: &str = "SELECT bool_and(has_table_privilege(name, privilege))
-    FROM unnest(ARRAY['escalations', 'conversations', 'resolutions', 'history', 'findings', 'budgets', 'workers', 'audit']) name,
+    FROM unnest(ARRAY['escalations', 'conversations', 'resolutions', 'history', 'findings', 'budgets', 'workers', 'audit', 'dead_letters', 'replays', 'replay_entries']) name,
          unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege
     WHERE to_regclass(name) IS NOT NULL";
 

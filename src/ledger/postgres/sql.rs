@@ -19,7 +19,7 @@ macro_rules! now_once {
 
 macro_rules! row {
     () => {
-        "SELECT key, state, epoch, owner, lease_until, attempts, takeovers, accepted_at, occurred_at, progress, ending
+        "SELECT key, state, epoch, owner, lease_until, attempts, takeovers, accepted_at, occurred_at, progress, ending, cycle
          FROM escalations WHERE key = "
     };
 }
@@ -59,12 +59,12 @@ pub(super) const TAKE_AGAIN: &str = concat!(
 pub(super) const TAKE_FIRST: &str = concat!(
     "WITH taken AS (
        INSERT INTO escalations
-         (key, incident_id, state, epoch, owner, lease_until, accepted_at, occurred_at, created_at, progress)
+         (key, incident_id, state, epoch, owner, lease_until, accepted_at, occurred_at, created_at, progress, cycle)
        VALUES ($1, $2, 'open', 1, $3, $4 + ",
     now!(),
     ", $5, $6, ",
     now!(),
-    ", $7)
+    ", $7, $9)
        ON CONFLICT (key) DO NOTHING RETURNING key)
      INSERT INTO history (key, seq, entries)
      SELECT key, (SELECT coalesce(max(seq), 0) + 1 FROM history WHERE key = $1), $8 FROM taken"
@@ -131,8 +131,7 @@ pub(super) const RESOLVE: &str = concat!(
     ") ON CONFLICT (incident_id) DO UPDATE
      SET resolved_at = greatest(known.resolved_at, excluded.resolved_at), noted_at = excluded.noted_at"
 );
-pub(super) const DEAD: &str =
-    "SELECT epoch, ending FROM escalations WHERE key = $1 AND state = 'dead' FOR UPDATE";
+pub(super) const DEAD: &str = "SELECT epoch, ending FROM escalations WHERE key = $1 AND state = 'dead' AND cycle = $2 FOR UPDATE";
 pub(super) const PUBLISHED: &str = "UPDATE escalations SET ending = $2 WHERE key = $1";
 
 /// With the rest of the condition and the order.
@@ -153,6 +152,8 @@ macro_rules! known {
 pub(super) const KNOWN: &str = known!("");
 pub(super) const GENERATIONS: &str = known!(" WHERE incident_id = $1 ORDER BY occurred_at, key");
 pub(super) const HISTORY: &str = "SELECT entries FROM history WHERE key = $1 ORDER BY seq";
+/// What the time is.
+pub(super) const NOW: &str = concat!("SELECT ", now!());
 pub(super) const PING: &str = "SELECT 1 FROM escalations WHERE key = ''";
 
 /// Ended long ago, or open for as long with nobody at it: its message is gone, and any that still came would be too old to
@@ -164,7 +165,8 @@ pub(super) const FORGETTABLE: &str = concat!(
     now_once!(),
     " - $2 AND coalesce(ended_at, greatest(accepted_at, lease_until)) < ",
     now_once!(),
-    " - $2 ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED"
+    " - $2 AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.key = escalations.key AND d.state = 'open' OFFSET 0)
+     ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED"
 );
 pub(super) const FORGET_HISTORY: &str = "DELETE FROM history h USING
        (SELECT key, seq FROM history WHERE key = ANY($1) ORDER BY key, seq LIMIT $2) old
@@ -238,7 +240,7 @@ pub(super) const PRESENT: &str = concat!(
 pub(super) const AUDIT: &str = "SELECT seq, at, entry FROM audit ORDER BY seq DESC LIMIT $1";
 
 /// All of them.
-pub(super) const ALL: [&str; 51] = [
+pub(super) const ALL: [&str; 52] = [
     ROW,
     NEWEST_ROW,
     NOW_AND_RESOLVED,
@@ -267,6 +269,7 @@ pub(super) const ALL: [&str; 51] = [
     PUBLISHED,
     GENERATIONS,
     HISTORY,
+    NOW,
     PING,
     FORGETTABLE,
     FORGET_HISTORY,

@@ -12,7 +12,7 @@ use crate::ledger::{
     Claim, ClaimRequest, ConversationClaim, ConversationRequest, Error, Held, HeldConversation,
 };
 
-pub(super) const ROW: &str = "SELECT state, epoch, owner, lease_until, attempts, takeovers, accepted_at, occurred_at, progress, ending
+pub(super) const ROW: &str = "SELECT state, epoch, owner, lease_until, attempts, takeovers, accepted_at, occurred_at, progress, ending, cycle
      FROM escalations WHERE key = ?1";
 pub(super) const NEWEST: &str = "SELECT key FROM escalations WHERE incident_id = ?1 ORDER BY occurred_at DESC, key DESC LIMIT 1";
 pub(super) const EARLIER: &str = "SELECT key FROM escalations
@@ -27,14 +27,16 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
     let key = resolve_key(t, request)?;
     let row = read_row(t, &key, now)?;
     if let Some(row) = &row {
-        match rules::judge(row)? {
+        match rules::judge(row, request.cycle)? {
             Judged::Ended(end) => {
                 return Ok(Claim::Ended {
                     key,
                     end,
                     attempts: row.attempts,
+                    cycle: row.cycle,
                 });
             }
+            Judged::Outdated => return Ok(Claim::Outdated { key }),
             Judged::Held(free_in) => return Ok(Claim::Held { key, free_in }),
             Judged::Free => {}
         }
@@ -67,8 +69,8 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
             let progress = to_json(&granted.progress)?;
             t.prepare_cached(
                 "INSERT INTO escalations
-                   (key, incident_id, state, epoch, owner, lease_until, accepted_at, occurred_at, created_at, progress)
-                 VALUES (?1, ?2, 'open', 1, ?3, ?4, ?5, ?6, ?7, ?8)",
+                   (key, incident_id, state, epoch, owner, lease_until, accepted_at, occurred_at, created_at, progress, cycle)
+                 VALUES (?1, ?2, 'open', 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )
             .and_then(|mut s| {
                 s.execute(params![
@@ -80,6 +82,7 @@ pub(super) fn claim(t: &Transaction<'_>, request: &ClaimRequest) -> Result<Claim
                     request.occurred_at.as_millisecond(),
                     now,
                     progress,
+                    granted.cycle,
                 ])
             })
         }
@@ -103,6 +106,7 @@ fn read_row(t: &Transaction<'_>, key: &Key, now: i64) -> Result<Option<Row>, Err
                     lease_left_ms: r.get::<_, i64>(3)? - now,
                     attempts: r.get(4)?,
                     takeovers: r.get(5)?,
+                    cycle: r.get(10)?,
                     accepted_at: Timestamp::UNIX_EPOCH,
                     occurred_at: Timestamp::UNIX_EPOCH,
                     progress: r.get(8)?,

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (2, include_str!("0002_listing.sql")),
     (3, include_str!("0003_findings.sql")),
     (4, include_str!("0004_pool.sql")),
+    (5, include_str!("0005_letters.sql")),
 ];
 
 /// How long a write waits for another process that writes to the same file.

@@ -1,15 +1,19 @@
 //! Forgetting.
 
+use futures_util::FutureExt;
 use rusqlite::{Transaction, params};
 
 use super::super::writer::unavailable;
+use super::desk::Table;
 use super::{millis, now_ms};
+use crate::ledger::letters;
 use crate::ledger::{Error, Pruned, Retention};
 
 /// Ended long ago, or open for as long with nobody at it: its message is gone, and any that still came would be too old to
 /// be worked on.
 pub(super) const FORGETTABLE: &str = "SELECT key, conversation_id FROM escalations
-     WHERE state = ?1 AND created_at < ?2 AND coalesce(ended_at, max(accepted_at, lease_until)) < ?2 LIMIT ?3";
+     WHERE state = ?1 AND created_at < ?2 AND coalesce(ended_at, max(accepted_at, lease_until)) < ?2
+       AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.key = escalations.key AND d.state = 'open') LIMIT ?3";
 
 pub(super) const RESOLUTIONS: &str = "DELETE FROM resolutions WHERE incident_id IN
        (SELECT incident_id FROM resolutions WHERE noted_at < ?1 LIMIT ?2)";
@@ -39,6 +43,9 @@ pub(super) fn prune(t: &Transaction<'_>, retention: &Retention) -> Result<Pruned
     };
     pruned.resolutions = execute(RESOLUTIONS, before)?;
     pruned.links = execute(LINKS, now.saturating_sub(millis(retention.links)))?;
+    let desk = Table(t);
+    let forgetting = letters::forget(&desk, before, retention.at_most);
+    pruned.letters = forgetting.now_or_never().unwrap_or(Ok(0))?;
     Ok(pruned)
 }
 

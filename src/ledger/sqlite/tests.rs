@@ -4,8 +4,10 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use super::desk::own;
 use super::{claims, listing, retention};
 use crate::escalation::{Code, ConversationId, IncidentId, Key, Trigger};
+use crate::ledger::letters;
 use crate::ledger::{Cursor, Filter, Sqlite, State};
 
 fn filters() -> Vec<Filter> {
@@ -65,6 +67,8 @@ fn whatever_is_asked_is_searched_by_an_index_and_never_by_going_through_a_table(
         listing::HISTORY.to_owned(),
     ];
     asked.extend(filters().iter().map(listing::list_sql));
+    let of_letters = letters::asked_often().into_iter().map(|sql| own(&sql));
+    asked.extend(of_letters);
     for sql in asked {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
         let mut statement = connection.prepare(&explain).unwrap();

@@ -2,12 +2,10 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use std::time::Duration;
-use tokio::time::Instant;
 use url::Url;
 
 use super::super::call::{CALL_SLACK, CallError, Operation};
-use super::super::http::Reply;
+use super::super::http::{Deadline, Reply};
 use super::super::limits::Admission;
 use super::token::Token;
 use super::{Genesys, errors};
@@ -26,8 +24,7 @@ pub(super) async fn call(
         url,
         body,
         // A little more than one request gets, so that its own end is told as that.
-        within: genesys.http.call_timeout() + CALL_SLACK,
-        began: Instant::now(),
+        deadline: Deadline::within(genesys.http.call_timeout() + CALL_SLACK),
     };
     let limits = &genesys.limits;
     let mut admission = request.in_time("permit", limits.admission()).await?;
@@ -41,8 +38,7 @@ struct Request<'a> {
     method: Method,
     url: Url,
     body: Option<&'a Value>,
-    within: Duration,
-    began: Instant,
+    deadline: Deadline,
 }
 
 impl Request<'_> {
@@ -84,7 +80,7 @@ impl Request<'_> {
         what: &str,
         needed: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        let needed = tokio::time::timeout_at(self.ends_at(), needed).await;
+        let needed = tokio::time::timeout_at(self.deadline.at, needed).await;
         needed
             .unwrap_or_else(|_| Err(CallError::too_late(what)))
             .map_err(before_sending)
@@ -108,12 +104,8 @@ impl Request<'_> {
             None => request,
         };
         let http = &genesys.http;
-        http.send_by(self.ends_at(), self.operation, request, errors::CORRELATION)
+        http.send_by(self.deadline, self.operation, request, errors::CORRELATION)
             .await
-    }
-
-    fn ends_at(&self) -> Instant {
-        self.began + self.within
     }
 }
 
@@ -143,6 +135,7 @@ mod tests {
     use crate::telemetry::Telemetry;
     use crate::upstream::{Http, HttpConfig};
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn genesys(simulator: &Simulator, span: Duration) -> Genesys {
         let http = HttpConfig {

@@ -37,11 +37,13 @@ impl Gate {
         }
     }
 
-    /// Nobody passes for so long.
-    pub(super) fn close_for(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+    /// Nobody passes for so long, or for as long as was said before. How long that is.
+    pub(super) fn close_for(&self, wait: Duration) -> Duration {
+        let now = Instant::now();
         let mut closed_until = self.lock();
-        *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
+        let until = closed_until.map_or(now + wait, |known| known.max(now + wait));
+        *closed_until = Some(until);
+        until - now
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {

@@ -207,9 +207,10 @@ impl Limits {
                 (escort.priority, escort.admission.take_if(ours))
             })
             .unwrap_or((Priority::LOWEST, None));
-        match given {
-            Some(admission) if admission.is_good() => Ok(admission),
-            Some(_) | None => self.admit(priority).await,
+        // One that is good no more is gone before another is waited for: it may be the probe, or the only permit.
+        match given.filter(Admission::is_good) {
+            Some(admission) => Ok(admission),
+            None => self.admit(priority).await,
         }
     }
 
@@ -312,8 +313,9 @@ impl Inner {
     }
 
     fn close_for(&self, span: Duration) {
-        self.gate.close_for(span);
-        self.telemetry.vendor_closed_for(self.vendor.as_str(), span);
+        let holds = self.gate.close_for(span);
+        self.telemetry
+            .vendor_closed_for(self.vendor.as_str(), holds);
     }
 
     fn tell(&self, standing: Standing) {
@@ -336,7 +338,8 @@ impl Inner {
 
 impl Admission {
     /// Whether it can be used still.
-    fn is_good(&self) -> bool {
+    #[must_use]
+    pub fn is_good(&self) -> bool {
         self.permit.as_ref().is_none_or(Permit::is_good)
     }
 

@@ -233,14 +233,12 @@ impl Permits {
         }
     }
 
-    /// The same, waited for: this process ends. Whoever goes away meanwhile does not take along what is being said.
-    pub(super) async fn report(self: &Arc<Self>) {
-        let this = self.clone();
-        let _ = tokio::spawn(async move { this.report_now().await }).await;
+    async fn report_now(&self) {
+        let one_at_a_time = self.exchanging.lock().await;
+        self.say(one_at_a_time).await;
     }
 
-    async fn report_now(&self) {
-        let _one_at_a_time = self.exchanging.lock().await;
+    async fn say(&self, _one_at_a_time: tokio::sync::MutexGuard<'_, ()>) {
         // Whatever comes after this is said by the next.
         self.lock().reporting = false;
         let now = Instant::now();
@@ -261,10 +259,17 @@ impl Permits {
         self.lock().keep_closed(Instant::now(), span);
     }
 
-    /// What is good still is given back, with everything that is to be said.
+    /// What is good still is given back, with everything that is to be said: this process ends. Whoever goes away meanwhile does
+    /// not take along what is being said.
     pub(super) async fn give_back(self: &Arc<Self>) {
-        self.lock().stock.clear();
-        self.report().await;
+        let this = self.clone();
+        // A grant that is on its way would fill the stock again.
+        let saying = async move {
+            let one_at_a_time = this.exchanging.lock().await;
+            this.lock().stock.clear();
+            this.say(one_at_a_time).await;
+        };
+        let _ = tokio::spawn(saying).await;
     }
 
     fn exchange(&self, now: Instant) -> Exchange {

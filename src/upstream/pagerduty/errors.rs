@@ -28,14 +28,14 @@ pub(in crate::upstream) fn failure(operation: Operation, reply: &Reply) -> CallE
 pub(super) fn failure_of_a_note(
     operation: Operation,
     reply: &Reply,
-    note: &NoteContent,
+    content: &NoteContent,
 ) -> CallError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let error = body.get("error").unwrap_or(&body);
     let code = error.get("code").and_then(number);
     let texts = texts(error);
     // What it means is read from what was said; what is told of that goes into log, history and dead letter.
-    let told = texts.iter().map(|text| match note.is_quoted_by(text) {
+    let told = texts.iter().map(|text| match content.is_quoted_by(text) {
         true => "(quotes the note)",
         false => text.as_str(),
     });
@@ -58,7 +58,8 @@ pub(super) fn failure_of_a_note(
     // for something that took too long.
     let has = |codes: &[u64]| code.is_some_and(|code| codes.contains(&code));
     let says = |words: &[&str]| texts.iter().any(|text| mentions(text, words));
-    let notes = operation == Operation::WriteNote;
+    let one_more_note = operation == Operation::WriteNote;
+    let note = one_more_note || operation == Operation::RewriteNote;
     match reply.status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => unknown(),
         // Nobody promises that what answers so has not done it first; `303` even says that it has.
@@ -79,15 +80,15 @@ pub(super) fn failure_of_a_note(
         _ if reply.is_a_page() => set_up(Code::AnsweredByAnother),
         _ if has(&[ACCESS_LOST]) => refused(Code::IncidentAccessLost),
         // The one limit that a note can meet is the number of notes.
-        _ if notes && has(&[PRODUCT_LIMIT]) => refused(Code::NoteLimitReached),
+        _ if one_more_note && has(&[PRODUCT_LIMIT]) => refused(Code::NoteLimitReached),
         StatusCode::PAYMENT_REQUIRED => set_up(Code::PagerdutyAbilityMissing),
         StatusCode::BAD_REQUEST if has(&FROM_CODES) => set_up(Code::PagerdutyFromRefused),
-        StatusCode::PAYLOAD_TOO_LARGE if notes => refused(Code::NoteTooLong),
+        StatusCode::PAYLOAD_TOO_LARGE if note => refused(Code::NoteTooLong),
         // Before the other limit: "is too long (maximum is …)".
-        StatusCode::BAD_REQUEST if notes && says(&["too long", "65535", "65,535"]) => {
+        StatusCode::BAD_REQUEST if note && says(&["too long", "65535", "65,535"]) => {
             refused(Code::NoteTooLong)
         }
-        StatusCode::BAD_REQUEST if notes && says(&["limit", "maximum", "too many"]) => {
+        StatusCode::BAD_REQUEST if one_more_note && says(&["limit", "maximum", "too many"]) => {
             refused(Code::NoteLimitReached)
         }
         status if status == StatusCode::FORBIDDEN || has(&[ACCESS_DENIED]) => {
@@ -109,6 +110,10 @@ pub(super) fn failure_of_a_note(
             Subject::Subscription => refused(Code::PagerdutyRefused),
             Subject::Route | Subject::Conversation => set_up(Code::PagerdutyRouteUnknown),
         },
+        // What may not be changed can be written anew: nobody need wait for a person.
+        StatusCode::METHOD_NOT_ALLOWED if operation == Operation::RewriteNote => {
+            refused(Code::PagerdutyRefused)
+        }
         StatusCode::METHOD_NOT_ALLOWED => set_up(Code::PagerdutyRouteUnknown),
         StatusCode::CONFLICT => CallError::Conflict(reason),
         StatusCode::PAYLOAD_TOO_LARGE

@@ -87,16 +87,42 @@ struct Reference {
     id: Field<String>,
 }
 
+#[derive(Deserialize)]
+struct One {
+    incident: Object<Status>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    status: Field<String>,
+}
+
+fn status_of(text: Option<&str>) -> IncidentStatus {
+    match text {
+        Some("triggered") => IncidentStatus::Triggered,
+        Some("resolved") => IncidentStatus::Resolved,
+        Some(_) | None => IncidentStatus::InHand,
+    }
+}
+
+pub(super) async fn status(
+    pagerduty: &PagerDuty,
+    incident: &IncidentId,
+) -> Result<IncidentStatus, CallError> {
+    let url = pagerduty.url(&["incidents", incident.as_str()]);
+    let request = pagerduty.request(Method::GET, url);
+    let reply = pagerduty.call(Operation::ReadIncident, request).await?;
+    let Object(found) = reply.json::<One>()?.incident;
+    Ok(status_of(found.status.text()))
+}
+
 impl From<Body> for Incident {
     fn from(body: Body) -> Self {
         let service = body.service.read();
         Self {
             id: body.id,
-            status: match body.status.text() {
-                Some("triggered") => IncidentStatus::Triggered,
-                Some("resolved") => IncidentStatus::Resolved,
-                Some(_) | None => IncidentStatus::InHand,
-            },
+            status: status_of(body.status.text()),
             service: service.and_then(|Object(service)| ServiceId::parse(service.id.text()?).ok()),
             urgency: body.urgency.read(),
             created_at: body.created_at,

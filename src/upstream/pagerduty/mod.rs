@@ -21,7 +21,7 @@ pub use self::incidents::{Incident, IncidentList, IncidentStatus};
 pub use self::subscriptions::{Scope, Subscribed, Subscription};
 use super::call::Vendor;
 use super::call::{CALL_SLACK, CallError, Operation};
-use super::http::{self, Http, Reply};
+use super::http::{self, Deadline, Http, Reply};
 use super::limits::{Admission, Budget, Limits, Priority};
 use crate::escalation::{Context, IncidentId, Marker, NoteContent, NoteId, SubscriptionId};
 
@@ -96,6 +96,17 @@ impl PagerDuty {
         incident_body::read(self, incident).await
     }
 
+    /// Reads where an incident stands. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Refused`] when there is no such incident.
+    pub async fn incident_status(
+        &self,
+        incident: &IncidentId,
+    ) -> Result<IncidentStatus, CallError> {
+        incidents::status(self, incident).await
+    }
+
     /// Writes a note. Not idempotent; the look-up twin is [`find_note`](Self::find_note). No error quotes what in the note
     /// admits whoever has it.
     ///
@@ -107,6 +118,22 @@ impl PagerDuty {
         content: &NoteContent,
     ) -> Result<NoteId, CallError> {
         notes::write(self, incident, content).await
+    }
+
+    /// Puts another text into a note of ours. May be repeated: done twice, it leaves what it leaves done once. Whether it took
+    /// effect is seen by the text's marker, with [`find_note`](Self::find_note). No error quotes what in the note admits
+    /// whoever has it.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Refused`] also when the note is not there any more, or may not be changed: then a new one
+    /// can take its place.
+    pub async fn rewrite_note(
+        &self,
+        incident: &IncidentId,
+        note: &NoteId,
+        content: &NoteContent,
+    ) -> Result<NoteId, CallError> {
+        notes::rewrite(self, incident, note, content).await
     }
 
     /// Searches an incident's notes for the one that carries the marker. May be repeated. Conclusive: the list is
@@ -205,14 +232,14 @@ impl PagerDuty {
     ) -> Result<Reply, CallError> {
         // One deadline for all of it, which the intent of a write names.
         let within = self.http.call_timeout() + CALL_SLACK;
-        let ends_at = tokio::time::Instant::now() + within;
-        let admission = tokio::time::timeout_at(ends_at, self.limits.admission()).await;
+        let deadline = Deadline::within(within);
+        let admission = tokio::time::timeout_at(deadline.at, self.limits.admission()).await;
         let late = |_| CallError::too_late("permit");
         let mut admission = admission.map_err(late)??;
         admission.sends();
         let sent = self
             .http
-            .send_by(ends_at, operation, request, errors::REQUEST_ID)
+            .send_by(deadline, operation, request, errors::REQUEST_ID)
             .await;
         let result = sent.and_then(|reply| match reply.status.is_success() {
             true => Ok(reply),

@@ -1,7 +1,7 @@
-//! `/incidents/{id}/notes`.
+//! `/incidents/{id}/notes` and `/incidents/{id}/notes/{note_id}`.
 
 use jiff::Timestamp;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -49,10 +49,29 @@ pub(super) async fn write(
     content: &NoteContent,
 ) -> Result<NoteId, CallError> {
     let url = pagerduty.url(&["incidents", incident.as_str(), "notes"]);
-    let request = pagerduty
-        .request(Method::POST, url)
-        .json(&json!({"note": {"content": content.as_str()}}));
-    let operation = Operation::WriteNote;
+    let request = pagerduty.request(Method::POST, url);
+    put_in(pagerduty, Operation::WriteNote, request, content).await
+}
+
+pub(super) async fn rewrite(
+    pagerduty: &PagerDuty,
+    incident: &IncidentId,
+    note: &NoteId,
+    content: &NoteContent,
+) -> Result<NoteId, CallError> {
+    let url = pagerduty.url(&["incidents", incident.as_str(), "notes", note.as_str()]);
+    let request = pagerduty.request(Method::PUT, url);
+    put_in(pagerduty, Operation::RewriteNote, request, content).await
+}
+
+/// Both say the same and are answered alike.
+async fn put_in(
+    pagerduty: &PagerDuty,
+    operation: Operation,
+    request: RequestBuilder,
+    content: &NoteContent,
+) -> Result<NoteId, CallError> {
+    let request = request.json(&json!({"note": {"content": content.as_str()}}));
     let failure = |reply: &Reply| errors::failure_of_a_note(operation, reply, content);
     let reply = pagerduty.exchange(operation, request, failure).await?;
     reply.json::<NoteAnswer>()?.note.id()

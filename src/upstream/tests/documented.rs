@@ -331,8 +331,8 @@ const PAGERDUTY: &[Answer] = &[
     (504, "without a body", &[], ""),
 ];
 
-/// What only a note can meet.
-const NOTE: &[Answer] = &[
+/// What only a new note can meet.
+const ONE_MORE_NOTE: &[Answer] = &[
     (
         400,
         "code 2019, 2000 notes are there",
@@ -345,13 +345,15 @@ const NOTE: &[Answer] = &[
         &[],
         r#"{"error":{"message":"Invalid Input Provided","code":2001,"errors":["Incident has reached the maximum number of notes"]}}"#,
     ),
-    (
-        400,
-        "too long",
-        &[],
-        r#"{"error":{"message":"Invalid Input Provided","code":2001,"errors":["Content is too long (maximum is 65535 characters)"]}}"#,
-    ),
 ];
+
+/// What only the text of a note can meet.
+const TEXT_OF_A_NOTE: &[Answer] = &[(
+    400,
+    "too long",
+    &[],
+    r#"{"error":{"message":"Invalid Input Provided","code":2001,"errors":["Content is too long (maximum is 65535 characters)"]}}"#,
+)];
 
 /// What this call is known to fail with.
 pub(super) fn documented(operation: Operation) -> Vec<Failure> {
@@ -361,7 +363,8 @@ pub(super) fn documented(operation: Operation) -> Vec<Failure> {
         | Operation::CreateSession
         | Operation::OfferSession
         | Operation::AttachMedia => &[GENESYS],
-        Operation::WriteNote => &[NOTE, PAGERDUTY],
+        Operation::WriteNote => &[ONE_MORE_NOTE, TEXT_OF_A_NOTE, PAGERDUTY],
+        Operation::RewriteNote => &[TEXT_OF_A_NOTE, PAGERDUTY],
         Operation::ReadAlerts
         | Operation::ReadIncident
         | Operation::ListIncidents
@@ -395,6 +398,7 @@ pub(super) fn documented(operation: Operation) -> Vec<Failure> {
             | Operation::ListIncidents
             | Operation::ReadNotes
             | Operation::WriteNote
+            | Operation::RewriteNote
             | Operation::ReadAbilities
             | Operation::ReadSubscriptions
             | Operation::CreateSubscription

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Stopped};
 use crate::escalation::{Call, Contract};
-use crate::upstream::{self, CallError, Operation, Priority};
+use crate::upstream::{self, Admission, CallError, Operation, Priority};
 
 /// A wait for a permit that is over within so long is none.
 const AT_ONCE: Duration = Duration::from_millis(50);
@@ -21,7 +21,8 @@ impl Attempt<'_> {
     ) -> Result<(), Stopped> {
         let (lane, step) = (self.message.lane, call.step());
         let priority = Priority { lane, step };
-        let mut admission = self.admission.take();
+        // It may have been waited for something else since.
+        let mut admission = self.admission.take().filter(Admission::is_good);
         if let Some(operation) = self.first_request(&call)
             && admission.is_none()
         {
@@ -68,8 +69,9 @@ impl Attempt<'_> {
             Call::CreateSession(Contract::Sessions) => Some(Operation::CreateSession),
             Call::CreateSession(Contract::Conversation) => Some(Operation::OfferSession),
             Call::AttachMedia(_) => Some(Operation::AttachMedia),
-            Call::LookUpNote => Some(Operation::ReadNotes),
+            Call::LookUpNote(_) => Some(Operation::ReadNotes),
             Call::WriteNote => Some(Operation::WriteNote),
+            Call::RewriteNote(_) => Some(Operation::RewriteNote),
         }
     }
 }

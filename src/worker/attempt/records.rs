@@ -195,6 +195,8 @@ impl Attempt<'_> {
         if !error.may_have_taken_effect() {
             self.take_back(step);
             self.unrecorded = true;
+            // Should only the conversation be lost, this remains true of the escalation.
+            self.taken_back_unheard = true;
             return;
         }
         let now = Timestamp::now();
@@ -247,6 +249,7 @@ impl Attempt<'_> {
             cobrowse.session != told.cobrowse.session || cobrowse.media != told.cobrowse.media
         };
         let conversation = self.conversation.as_ref();
+        // What became of the note of a failure goes with that of the note, or is found out again.
         unheard
             || self.progress.note != told.progress.note
             || conversation.is_some_and(|(_, cobrowse)| written(cobrowse))
@@ -375,9 +378,12 @@ impl Attempt<'_> {
             // Perhaps only the conversation is in other hands. What was learned under a claim that is gone is not
             // recorded, but nobody need wait for our own claim to end.
             let known = self.durable.progress.clone();
-            // The note is this escalation's own.
-            let note = std::mem::replace(&mut self.progress, known).note;
-            self.progress.note = note;
+            // The note is this escalation's own, and so is what became of the one whose place it takes.
+            let learned = std::mem::replace(&mut self.progress, known);
+            self.progress.note = learned.note;
+            self.progress.failure_note = learned.failure_note;
+            // A promise to wait is not the conversation's.
+            self.progress.not_before = learned.not_before;
             if self.taken_back_unheard {
                 self.progress.asked_at = self.asked_before;
             }

@@ -1,6 +1,6 @@
 //! What the clients make of answers.
 
-use escalator::escalation::{Conversation, ConversationId, IncidentId, SessionId};
+use escalator::escalation::{Conversation, ConversationId, IncidentId, NoteId, SessionId};
 use escalator::simulator::{CobrowseApi, Fault, Operation, Simulator, Which};
 use escalator::upstream::{Alerts, CallError};
 
@@ -16,6 +16,7 @@ async fn understood(simulator: &Simulator, sample: &Sample) -> Option<String> {
         ("GET", ["incidents", _, "alerts"]) => Operation::PagerdutyAlerts,
         ("GET", ["incidents", _, "notes"]) => Operation::PagerdutyListNotes,
         ("POST", ["incidents", _, "notes"]) => Operation::PagerdutyCreateNote,
+        ("PUT", ["incidents", _, "notes", _]) => Operation::PagerdutyUpdateNote,
         ("GET", ["abilities"]) => Operation::PagerdutyAbilities,
         ("GET", ["webhook_subscriptions"]) => Operation::PagerdutySubscriptions,
         ("POST", ["oauth", "token"]) => Operation::GenesysToken,
@@ -49,6 +50,13 @@ async fn understood(simulator: &Simulator, sample: &Sample) -> Option<String> {
                 .write_note(&incident, &"x".to_owned().into())
                 .await;
             written.map(|id| format!("note {id}"))
+        }
+        Operation::PagerdutyUpdateNote => {
+            let note = NoteId::parse("PNOTE01").unwrap();
+            let rewritten = pagerduty
+                .rewrite_note(&incident, &note, &"x".to_owned().into())
+                .await;
+            rewritten.map(|id| format!("note {id}"))
         }
         Operation::PagerdutyAbilities => pagerduty.abilities().await.map(|()| "good".to_owned()),
         Operation::PagerdutySubscriptions => pagerduty.subscriptions().await.map(|all| {
@@ -143,6 +151,8 @@ async fn every_sample_of_an_answer_means_what_it_should() {
         ("no-notes", "no note of ours"),
         ("note-that-was-written", "note PNOTE01"),
         ("note-that-was-created-with-201", "note PNOTE01"),
+        ("note-that-was-rewritten", "note PNOTE01"),
+        ("note-that-is-not-there-any-more", "refused"),
         ("abilities", "good"),
         ("subscriptions", "2 subscriptions, 2 off"),
         ("error-as-published", "refused"),

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use escalator::escalation::{
-    Contract, ConversationId, IncidentId, Key, Marker, NoteOutcome, SessionId, SubscriptionId,
-    Trigger,
+    Contract, ConversationId, IncidentId, Key, Marker, NoteId, NoteOutcome, SessionId,
+    SubscriptionId, Trigger,
 };
 use escalator::simulator::{
     Captured, CobrowseApi, Config, ConversationSpec, IncidentSpec, Simulator, Subscription,
 };
 use escalator::telemetry::Telemetry;
 use escalator::upstream::{
-    Genesys, GenesysConfig, Http, HttpConfig, IncidentList, PagerDuty, PagerDutyConfig, Scope,
-    Speaks,
+    CallError, Genesys, GenesysConfig, Http, HttpConfig, IncidentList, PagerDuty, PagerDutyConfig,
+    Scope, Speaks,
 };
 
 /// A simulator without delays, which keeps the requests.
@@ -131,7 +131,9 @@ async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {
     pagerduty.alerts(incident).await.unwrap();
     assert_eq!(pagerduty.find_note(incident, &marker).await.unwrap(), None);
     let content = format!("Cobrowse session ready:\n\"x\" – {}", marker.as_str()).into();
-    pagerduty.write_note(incident, &content).await.unwrap();
+    let id = pagerduty.write_note(incident, &content).await.unwrap();
+    let rewritten = pagerduty.rewrite_note(incident, &id, &content).await;
+    assert_eq!(rewritten.unwrap(), id);
     assert!(
         pagerduty
             .find_note(incident, &marker)
@@ -143,6 +145,9 @@ async fn notes(pagerduty: &PagerDuty, incident: &IncidentId) {
     let nobody = IncidentId::parse("QNONE").unwrap();
     pagerduty.alerts(&nobody).await.unwrap_err();
     pagerduty.write_note(&nobody, &content).await.unwrap_err();
+    let gone = NoteId::parse("PNONE").unwrap();
+    let refused = pagerduty.rewrite_note(incident, &gone, &content).await;
+    assert!(matches!(refused, Err(CallError::Refused { .. })));
 }
 
 async fn account(pagerduty: &PagerDuty) {

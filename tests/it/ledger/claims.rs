@@ -207,7 +207,8 @@ pub(super) async fn an_ended_escalation_says_how_it_ended(ledger: Arc<dyn Ledger
                 key,
                 end: as_read,
                 attempts,
-            } => assert_eq!((key, as_read, attempts), (held.key, end, 4)),
+                cycle,
+            } => assert_eq!((key, as_read, attempts, cycle), (held.key, end, 4, 0)),
             other => panic!("{other:?}"),
         }
     }
@@ -220,7 +221,7 @@ pub(super) async fn only_a_dead_escalation_can_have_its_dead_letter_published(
         let incident = incident();
         let held = granted(&*ledger, first(&incident)).await.held;
         // While it is open there is no dead letter, and nothing to note.
-        ledger.dead_letter_published(&held.key).await.unwrap();
+        ledger.dead_letter_published(&held.key, 0).await.unwrap();
         let then = Then::End {
             end: end.clone(),
             conversation: None,
@@ -231,8 +232,8 @@ pub(super) async fn only_a_dead_escalation_can_have_its_dead_letter_published(
             other => panic!("{other:?}"),
         };
         assert_eq!(read().await, end);
-        ledger.dead_letter_published(&held.key).await.unwrap();
-        ledger.dead_letter_published(&held.key).await.unwrap();
+        ledger.dead_letter_published(&held.key, 0).await.unwrap();
+        ledger.dead_letter_published(&held.key, 0).await.unwrap();
         assert_eq!(read().await, afterwards);
     }
 }

@@ -21,7 +21,10 @@ fn deed(deed: Deed) -> Entered {
     Entered {
         deed,
         by: "somebody@host".to_owned(),
+        from: Some("host".to_owned()),
         why: Some("a test".to_owned()),
+        what: None,
+        result: None,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use escalator::escalation::{
-    Agent, AgentId, Code, Context, Contract, Entry, GaveUp, Intent, Key, NoteId, Offer, Progress,
-    Step, Trigger, Write,
+    Agent, AgentId, Code, Context, Contract, Entry, FailureNote, GaveUp, Intent, Key, NoteId,
+    Offer, Progress, Step, Trigger, Write,
 };
 use escalator::ledger::{ClaimRequest, Ledger, Record, Then};
 
@@ -44,6 +44,10 @@ fn full() -> Progress {
             deadline: at(6),
             absent_at: Some(at(7)),
         }),
+        failure_note: Some(FailureNote {
+            note: Some(NoteId::parse("P2").unwrap()),
+            in_doubt_until: Some(at(8)),
+        }),
     }
 }
 
@@ -54,6 +58,7 @@ pub(super) async fn progress_comes_back_as_it_was_recorded(ledger: Arc<dyn Ledge
             at: at(8),
             result: NoteId::parse("P1").unwrap(),
         },
+        failure_note: None,
         ..full()
     };
     for progress in [Progress::default(), full(), done] {

@@ -116,7 +116,7 @@ async fn a_ledger_on_postgresql_is_listed_and_neither_made_nor_written_to() {
     assert_eq!(reader.generations(&incident).await.unwrap().len(), 1);
     drop(ledger);
     database
-        .run("DELETE FROM escalator_schema WHERE version = 4")
+        .run("DELETE FROM escalator_schema WHERE version = 5")
         .await;
     let (code, _, talk) = list().await;
     assert_eq!(code, 69, "{talk}");

@@ -139,13 +139,17 @@ fn decide(question: Question) -> Answer {
             }
             real::Action::Call(real::Call::ClaimConversation { create }) => Act::Claim { create },
             real::Action::Call(real::Call::ReadConversation(_)) => Act::Read,
-            real::Action::Call(real::Call::LookUpNote) => Act::LookUp,
+            real::Action::Call(real::Call::LookUpNote(real::NoteOutcome::Ready)) => Act::LookUp,
             real::Action::Call(real::Call::CreateSession(_)) => Act::Create,
             real::Action::Call(real::Call::AttachMedia(id)) => Act::Attach(number(&id)),
             real::Action::Call(real::Call::WriteNote) => Act::Note,
             real::Action::Call(call @ (real::Call::FindContext | real::Call::GetToken)) => {
                 panic!("{call:?}, and there is a context and a token")
             }
+            real::Action::Call(
+                call @ (real::Call::LookUpNote(real::NoteOutcome::Failed)
+                | real::Call::RewriteNote(_)),
+            ) => panic!("{call:?}, and nothing has failed before"),
             real::Action::WaitUntil { .. } => Act::Wait,
             real::Action::Stop(_, setback) if setback.wait == real::Wait::Final => Act::Die,
             real::Action::Stop(..) => Act::Park,
@@ -326,6 +330,7 @@ fn survey(survey: Survey, genesys: Genesys) -> real::Survey {
 
 fn look(look: Look) -> real::NoteLook {
     real::NoteLook {
+        of: real::NoteOutcome::Ready,
         found: look.found.then(|| real::NoteId::parse("n-1").unwrap()),
         read_at: at(look.at),
     }

@@ -7,7 +7,8 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lapin::options::{BasicGetOptions, QueueDeleteOptions};
+use lapin::options::{BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -201,6 +202,19 @@ impl Taker {
         bodies
             .map(|body| serde_json::from_slice(&body).unwrap())
             .collect()
+    }
+
+    /// How many messages wait in the queue, and how many consumers it has.
+    pub(crate) async fn depth(&self, queue: &str) -> (u32, u32) {
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let asking = self
+            .channel
+            .queue_declare(queue.into(), options, FieldTable::default());
+        let queue = asking.await.unwrap();
+        (queue.message_count(), queue.consumer_count())
     }
 
     /// Deletes the queue, with whatever is in it.

@@ -1,11 +1,14 @@
 //! A world for one test: a virtual host, a simulator, a folder with a ledger, and programs in it.
 
+use escalator::ledger::{Ledger, Letter, LetterFilter, Postgres, Sqlite};
 use escalator::simulator::{
     AgentSpec, AgentState, CobrowseApi, Config, ConversationSpec, Effects, IncidentSpec, Simulator,
     Webhook,
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::node::Node;
@@ -138,11 +141,76 @@ impl World {
         }
     }
 
-    /// Takes everything out of the queue of dead letters.
+    /// The open dead letters: those that a keeper took into the ledger; and, where there is no keeper, what is in the queue.
     pub(crate) async fn dead_letters(&self) -> Vec<Value> {
-        let taker = self.vhost.taker().await;
-        taker.take_json("escalations.dead").await
+        let url = format!("sqlite://{}", self.ledger().display());
+        self.dead_letters_in(&url).await
     }
+
+    /// The same in another ledger.
+    pub(crate) async fn dead_letters_in(&self, database_url: &str) -> Vec<Value> {
+        let taker = self.vhost.taker().await;
+        let deadline = Instant::now() + PATIENCE;
+        let in_transit = loop {
+            match taker.depth("escalations.dead").await {
+                (_, 0) => break taker.take_json("escalations.dead").await,
+                (0, _) => break Vec::new(),
+                // A keeper has them soon.
+                (_, _) => assert!(Instant::now() < deadline, "nobody keeps the letters"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let ledger = opened(database_url).await;
+        let mut all = in_transit;
+        for letter in kept(database_url).await {
+            let mut value = serde_json::to_value(&letter.letter).unwrap();
+            if let (Some(ledger), Some(key)) = (&ledger, &letter.letter.key) {
+                // The ledger has it, and the letter need not.
+                let history = ledger.history(key).await.unwrap();
+                value["history"] = serde_json::to_value(history).unwrap();
+            }
+            all.push(value);
+        }
+        all
+    }
+
+    /// The open dead letters of the ledger, with what became of them.
+    pub(crate) async fn kept(&self) -> Vec<Letter> {
+        kept(&format!("sqlite://{}", self.ledger().display())).await
+    }
+}
+
+/// Opened to be read; none where there is no ledger yet.
+async fn opened(database_url: &str) -> Option<Box<dyn Ledger>> {
+    Some(match database_url.strip_prefix("sqlite://") {
+        Some(path) => Box::new(Sqlite::open_to_read(Path::new(path)).ok()?),
+        None => Box::new(Postgres::open_to_read(&database_url.into()).await.unwrap()),
+    })
+}
+
+/// The open letters of this ledger, the last first.
+pub(crate) async fn kept(database_url: &str) -> Vec<Letter> {
+    let filter = LetterFilter {
+        limit: 100_000,
+        ..LetterFilter::default()
+    };
+    match opened(database_url).await {
+        Some(ledger) => ledger.letters().list_letters(filter).await.unwrap(),
+        None => Vec::new(),
+    }
+}
+
+/// Whether a note tells of a death. All others of ours tell of a session.
+pub(crate) fn tells_of_a_death(content: &str) -> bool {
+    content.starts_with("No cobrowse link for this incident: ")
+}
+
+/// How many notes there are that tell of a session.
+pub(crate) fn real_notes(effects: &Effects) -> usize {
+    let notes = effects.notes.values().flatten();
+    notes
+        .filter(|note| note.deleted_at_ms.is_none() && !tells_of_a_death(&note.content))
+        .count()
 }
 
 /// One attachment and one note with its link, for each of these.

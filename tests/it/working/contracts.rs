@@ -135,7 +135,10 @@ async fn where_no_offer_was_ever_shown_a_person_is_asked_and_nothing_is_sent_twi
     ended(&program, &case, "dead").await;
     assert_letter(&letter(&world).await, &case, "session_outcome_unknown", 1);
     assert_eq!(count(&world, Operation::GenesysOfferSession), 1);
-    assert_eq!(world.simulator.effects().live_notes, 0);
+    assert_eq!(
+        crate::support::world::real_notes(&world.simulator.effects()),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::support::program::Program;
 use crate::support::world::{Case, World, assert_once};
 
 /// The effect takes place, and nobody hears of it (the call's deadline is 2 s, and so much later it still lands).
-fn lost() -> Vec<What> {
+pub(super) fn lost() -> Vec<What> {
     vec![
         What::LoseAnswer,
         What::Late(Duration::from_millis(2500)),
@@ -21,14 +21,14 @@ fn lost() -> Vec<What> {
 }
 
 /// No effect, and nobody can know that: a redirect may well come after the effect.
-fn failed() -> Vec<What> {
+pub(super) fn failed() -> Vec<What> {
     let mut failed = vec![What::Drop, What::Hang, What::Redirect];
     failed.extend([500, 502, 503, 408].map(What::status));
     failed
 }
 
 /// One request in so many meets a fault.
-const SPREAD: u64 = 3;
+pub(super) const SPREAD: u64 = 3;
 
 struct Played {
     effects: Effects,

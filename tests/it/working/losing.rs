@@ -15,8 +15,8 @@ use escalator::escalation::{
 };
 use escalator::ledger::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Known, Ledger, Orders, Presence, Present, Pruned, Record, Recorded,
-    Retention, Sqlite,
+    Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned, Record,
+    Recorded, Retention, Sqlite,
 };
 use escalator::pacing::{Exchange, Grant};
 use escalator::simulator::{
@@ -40,17 +40,17 @@ const CALL: Duration = Duration::from_millis(500);
 
 /// Which calls are not answered, counted from 1, and whether they take effect all the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Loses {
-    from: u64,
-    count: u64,
-    lands: bool,
+pub(super) struct Loses {
+    pub(super) from: u64,
+    pub(super) count: u64,
+    pub(super) lands: bool,
 }
 
 /// A ledger that loses answers. Renewals, which come when they like, it neither counts nor loses.
-struct Losing {
-    inner: Sqlite,
-    loses: Mutex<Loses>,
-    calls: AtomicU64,
+pub(super) struct Losing {
+    pub(super) inner: Sqlite,
+    pub(super) loses: Mutex<Loses>,
+    pub(super) calls: AtomicU64,
     /// Nothing reaches it, not even a renewal.
     away: AtomicBool,
 }
@@ -80,6 +80,10 @@ impl Losing {
 
 #[async_trait]
 impl Ledger for Losing {
+    fn letters(&self) -> &dyn Letters {
+        self.inner.letters()
+    }
+
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
         self.call(self.inner.claim(request)).await
     }
@@ -119,8 +123,8 @@ impl Ledger for Losing {
         self.inner.resolve(incident, occurred_at).await
     }
 
-    async fn dead_letter_published(&self, key: &Key) -> Result<(), Error> {
-        self.inner.dead_letter_published(key).await
+    async fn dead_letter_published(&self, key: &Key, cycle: u32) -> Result<(), Error> {
+        self.inner.dead_letter_published(key, cycle).await
     }
 
     async fn history(&self, key: &Key) -> Result<Vec<Entry>, Error> {
@@ -177,11 +181,11 @@ impl Ledger for Losing {
 }
 
 /// A worker without a broker, its ledger, and the vendors.
-struct Bench {
-    simulator: Simulator,
-    ledger: Arc<Losing>,
+pub(super) struct Bench {
+    pub(super) simulator: Simulator,
+    pub(super) ledger: Arc<Losing>,
     runner: Arc<Runner>,
-    case: Case,
+    pub(super) case: Case,
     message: Message,
     _folder: tempfile::TempDir,
 }
@@ -193,7 +197,7 @@ impl Bench {
         bench
     }
 
-    async fn with(config: Config) -> Self {
+    pub(super) async fn with(config: Config) -> Self {
         let simulator = Simulator::start(config).await.unwrap();
         let spec = ConversationSpec::with_agent("agent-1");
         let conversation = simulator.open_conversation(spec);
@@ -239,7 +243,7 @@ impl Bench {
     }
 
     /// Delivers the message until nothing is left to do; but waits for no longer than it has to.
-    async fn run(&self) -> Option<Box<DeadLetter>> {
+    pub(super) async fn run(&self) -> Option<Box<DeadLetter>> {
         let began = Instant::now();
         let stop = CancellationToken::new();
         loop {
@@ -268,7 +272,7 @@ impl Bench {
         assert_once(&self.simulator.effects(), case);
     }
 
-    fn asked(&self, operation: Operation) -> usize {
+    pub(super) fn asked(&self, operation: Operation) -> usize {
         let requests = self.simulator.requests().into_iter();
         requests.filter(|one| one.operation == operation).count()
     }
@@ -326,7 +330,7 @@ fn runner(simulator: &Simulator, ledger: Arc<dyn Ledger>, of_genesys: Option<Bud
     )
 }
 
-fn calm(cobrowse_api: CobrowseApi) -> Config {
+pub(super) fn calm(cobrowse_api: CobrowseApi) -> Config {
     Config {
         cobrowse_api,
         latency: Duration::ZERO,
@@ -336,7 +340,7 @@ fn calm(cobrowse_api: CobrowseApi) -> Config {
     }
 }
 
-const NONE: Loses = Loses {
+pub(super) const NONE: Loses = Loses {
     from: 0,
     count: 0,
     lands: false,

@@ -101,7 +101,7 @@ async fn an_answer_that_quotes_the_note_is_not_quoted() {
 }
 
 /// Whether this code stands there by itself: not as a part of a longer number, nor as a fraction of a second.
-fn names(text: &str, code: &str) -> bool {
+pub(super) fn names(text: &str, code: &str) -> bool {
     text.match_indices(code).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + code.len()..].chars().next();

@@ -7,7 +7,7 @@ use escalator::simulator::{Effects, Operation, RequestOutcome, RequestRecord};
 use serde_json::Value;
 
 use super::run::{Life, Spec};
-use crate::support::world::{Case, World};
+use crate::support::world::{Case, World, real_notes, tells_of_a_death};
 
 /// What there is to judge by.
 pub(crate) struct Facts<'a> {
@@ -105,6 +105,9 @@ fn one_note_each(facts: &Facts<'_>, violations: &mut Vec<String>) -> usize {
         for note in facts.effects.notes_of(&case.incident) {
             let marker = note.content.lines().last().unwrap_or_default().to_owned();
             *markers.entry(marker).or_insert(0) += 1;
+            if tells_of_a_death(&note.content) {
+                continue;
+            }
             let link = facts
                 .effects
                 .attachments_of(&case.conversation)
@@ -127,7 +130,14 @@ fn one_note_each(facts: &Facts<'_>, violations: &mut Vec<String>) -> usize {
             }
         }
     }
-    facts.effects.live_notes
+    real_notes(&facts.effects)
+}
+
+fn deaths(effects: &Effects) -> usize {
+    let notes = effects.notes.values().flatten();
+    notes
+        .filter(|note| note.deleted_at_ms.is_none() && tells_of_a_death(&note.content))
+        .count()
 }
 
 /// One session and all notes; or no note, and a dead letter or a resolution that says why.
@@ -143,6 +153,10 @@ fn ends(
     let done = attached == 1 && notes == wanted && letters == 0 && !expected.dead;
     let dead = notes + letters == wanted && letters > 0;
     let cancelled = expected.may_be_cancelled && (attached, notes, letters) == (0, 0, 0);
+    let deaths = deaths(&facts.effects);
+    if deaths > letters {
+        violations.push(format!("{deaths} notes tell of {letters} deaths"));
+    }
     if !(done || dead || cancelled) {
         violations.push(format!(
             "{attached} attached, {notes} notes and {letters} dead letters of {wanted} escalations"

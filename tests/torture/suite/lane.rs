@@ -12,6 +12,7 @@ use crate::support::vhost::Vhost;
 
 /// Delays of more than two minutes do not come up in a run.
 const RUNGS: u8 = 7;
+const DEAD: &str = "escalations.dead";
 
 /// A virtual host with a connection of the test's own.
 pub(crate) struct Lane {
@@ -32,19 +33,14 @@ impl Lane {
         }
     }
 
-    /// Whether nothing waits to be worked on, now or later. Not counted: what a worker has in hand.
+    /// Whether nothing waits to be worked on, now or later, or to be kept. Not counted: what a worker has in hand.
     pub(crate) async fn is_empty(&self) -> bool {
-        for queue in queues() {
+        for queue in queues().into_iter().chain([DEAD.to_owned()]) {
             if self.waiting_in(&queue).await > 0 {
                 return false;
             }
         }
         true
-    }
-
-    /// How many dead letters there are.
-    pub(crate) async fn dead(&self) -> usize {
-        self.waiting_in("escalations.dead").await as usize
     }
 
     async fn waiting_in(&self, queue: &str) -> u32 {
@@ -60,8 +56,7 @@ impl Lane {
 
     /// Throws away whatever a failed run has left.
     pub(crate) async fn purge(&self) {
-        let dead = ["escalations.dead".to_owned()];
-        for queue in queues().into_iter().chain(dead) {
+        for queue in queues().into_iter().chain([DEAD.to_owned()]) {
             let purging = self
                 .channel
                 .queue_purge(queue.as_str().into(), QueuePurgeOptions::default());

@@ -14,7 +14,7 @@ use super::judge::{self, Facts, Verdict};
 use super::lane::Lane;
 use super::scenario::{Expected, Scenario};
 use crate::support::program::Program;
-use crate::support::world::World;
+use crate::support::world::{World, kept, real_notes};
 
 /// A run that takes longer has not ended.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -148,7 +148,7 @@ pub(crate) async fn run(mut lane: Lane, spec: Spec) -> (Lane, Report) {
         cases: &opened.cases,
         effects: world.simulator.effects(),
         requests: world.simulator.requests(),
-        letters: world.dead_letters().await,
+        letters: world.dead_letters_in(&ledger.url).await,
         secrets: judge::secrets(&world, &ledger.url),
         log: &log,
         lives: &lives,
@@ -235,8 +235,11 @@ impl Processes<'_> {
     /// What a broker counts lags behind where the disk is slow: queues that look empty are not enough, the end has to be
     /// there as well. One that never comes is found when the time is up.
     async fn all_told(&self) -> bool {
-        let told = self.world.simulator.effects().live_notes + self.lane.dead().await;
-        self.expected.may_be_cancelled || told >= self.expected.notes * self.cases
+        let letters = kept(self.database_url).await;
+        let notes = real_notes(&self.world.simulator.effects());
+        let told = self.expected.may_be_cancelled
+            || notes + letters.len() >= self.expected.notes * self.cases;
+        told && !letters.iter().any(|letter| letter.notice.is_due())
     }
 
     fn spawn(&mut self) -> Program {

@@ -8,9 +8,9 @@ pub(super) const WEBHOOK_NOT_UNDERSTOOD: Page = Page {
     meaning: "A webhook was genuine, and could not be understood.",
     cause: "PagerDuty's format has changed, or another service signs its webhooks with the same secret.",
     steps: &[
-        "Look at the letter and leave it in the queue escalations.dead: its `raw` has the bytes, in Base64, and it is the only record of them. README shows how, under *Dead letters* (`ack_requeue_true`).",
+        "`escalator dead-letters show ID --bytes` prints what came.",
         "Is it a V3 webhook of PagerDuty? Another sender needs a secret of its own.",
-        "It is one: upgrade escalator, then replay; until then open incidents are found in PagerDuty.",
+        "It is one: upgrade escalator. Its incident is started by `escalator catch-up --since 24h`, which asks PagerDuty; then discard the letter.",
     ],
     ending: Ending::Final,
     work: "PagerDuty was answered with 202, so that it does not switch the subscription off; the bytes are kept as a dead letter.",
@@ -22,7 +22,7 @@ pub(super) const MESSAGE_UNDECODABLE: Page = Page {
     meaning: "A message in a work queue could not be read.",
     cause: "The ingress is newer than the workers, or something else publishes to escalator's queues.",
     steps: &[
-        "Look at the letter and leave it in the queue escalations.dead: its `raw` has the bytes, in Base64, and it is the only record of them. README shows how, under *Dead letters* (`ack_requeue_true`).",
+        "`escalator dead-letters show ID --bytes` prints what came.",
         "It looks like ours (a `version` that is higher): upgrade all workers, then replay.",
         "It does not: find out who else may write to the exchange escalations, and take that right away.",
     ],
@@ -30,6 +30,20 @@ pub(super) const MESSAGE_UNDECODABLE: Page = Page {
     work: "It is dead at once, with its bytes.",
     seen: &["a body that is no message of a version that this worker knows"],
     see_also: &[Code::WebhookNotUnderstood],
+};
+
+pub(super) const DELIVERED_TOO_OFTEN: Page = Page {
+    meaning: "RabbitMQ delivered a message a thousand times without an end to it, and gave it up by itself.",
+    cause: "Workers that crash or lose their connection again and again. It need not be this message that ends them.",
+    steps: &[
+        "`escalator escalations show INCIDENT`: does its timeline say *taken over* again and again? Then it may be the one.",
+        "Look at the workers' log for what ends them (`worker.panicked`, `broker.down`), and put that right.",
+        "Then replay: what was written to a vendor is known, and not written again.",
+    ],
+    ending: Ending::Final,
+    work: "It is a dead letter with its message. What the ledger knows of the escalation stays as it was.",
+    seen: &["RabbitMQ's own header: delivery_limit"],
+    see_also: &[Code::Internal],
 };
 
 pub(super) const EXPIRED: Page = Page {

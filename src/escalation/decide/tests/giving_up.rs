@@ -36,7 +36,7 @@ fn once_given_up_nothing_is_sent_and_what_was_sent_is_looked_for() {
     };
     assert_eq!(
         decide(&in_doubt, &situation(60)),
-        Action::Call(Call::LookUpNote)
+        Action::Call(Call::LookUpNote(NoteOutcome::Ready))
     );
 }
 
@@ -60,7 +60,7 @@ fn too_old_and_in_doubt_it_is_looked_for_as_long_again_and_no_longer() {
     };
     assert_eq!(
         decide(&in_doubt, &situation(day + 1)),
-        Action::Call(Call::LookUpNote)
+        Action::Call(Call::LookUpNote(NoteOutcome::Ready))
     );
     let expired = (Code::Expired, Wait::Final);
     assert_eq!(code(decide(&in_doubt, &situation(2 * day + 1))), expired);

@@ -24,14 +24,40 @@ const FAULTS: [Fault; 5] = [
     Fault::LandsLate,
 ];
 
+/// What a request does when it lands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Session,
+    Media,
+    Note,
+    /// The note of the failure becomes the real one.
+    Rewrite,
+    /// An earlier death is told of: by a note of its own, or, where that is there already, in it.
+    Failure,
+}
+
+impl Effect {
+    fn step(self) -> Step {
+        match self {
+            Self::Session => Step::Session,
+            Self::Media => Step::Media,
+            Self::Note | Self::Rewrite | Self::Failure => Step::Note,
+        }
+    }
+}
+
 #[derive(Default)]
 struct World {
     now: i64,
     sessions: usize,
     attached: Vec<SessionId>,
     notes: usize,
+    /// Whether the one note that a rewrite is about tells of the failure; `None`: there is no such note.
+    rewritable: Option<bool>,
+    /// It may not be rewritten.
+    refuses: bool,
     /// Effects that are still on their way: when, and which.
-    late: Vec<(i64, Step)>,
+    late: Vec<(i64, Effect)>,
 }
 
 impl World {
@@ -41,18 +67,29 @@ impl World {
             .late
             .extract_if(.., |(when, _)| *when <= self.now)
             .collect();
-        for (_, step) in due {
-            self.take_effect(step);
+        for (_, effect) in due {
+            self.take_effect(effect);
         }
     }
 
-    fn take_effect(&mut self, step: Step) {
-        match step {
-            Step::Session => self.sessions += 1,
-            Step::Media => self.attached.push(self.session_id()),
-            Step::Note => self.notes += 1,
-            Step::Context | Step::Token | Step::Verify => {}
+    fn take_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Session => self.sessions += 1,
+            Effect::Media => self.attached.push(self.session_id()),
+            Effect::Note => self.notes += 1,
+            Effect::Rewrite if self.refuses => {}
+            Effect::Rewrite => self.rewritable = self.rewritable.map(|_| false),
+            Effect::Failure => self.rewritable = Some(true),
         }
+    }
+
+    fn tells_of_the_failure(&self) -> bool {
+        self.rewritable == Some(true)
+    }
+
+    /// How many notes tell of the session.
+    fn real_notes(&self) -> usize {
+        self.notes + usize::from(self.rewritable == Some(false))
     }
 
     fn session_id(&self) -> SessionId {
@@ -77,8 +114,18 @@ impl World {
 
 /// Runs to the end; the `nth` write meets the fault. Returns whether there was such a write.
 fn run(nth: usize, fault: Fault) -> (World, bool) {
-    let mut world = World::default();
+    run_in(World::default(), None, nth, fault)
+}
+
+/// The same in this world, of which so much is known.
+fn run_in(
+    mut world: World,
+    failure_note: Option<FailureNote>,
+    nth: usize,
+    fault: Fault,
+) -> (World, bool) {
     let (mut progress, mut cobrowse) = (Progress::default(), Cobrowse::default());
+    progress.failure_note = failure_note;
     let (mut token, mut claimed, mut survey, mut look) = (false, false, None, None);
     let (mut writes, mut met, mut unsent) = (0, false, false);
     for _ in 0..200 {
@@ -94,7 +141,7 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
             },
         );
         let now = world.now;
-        let step = match action {
+        let effect = match action {
             Action::Finish(end) => {
                 assert_eq!(end, End::Done);
                 return (world, met);
@@ -126,9 +173,14 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
                 });
                 continue;
             }
-            Action::Call(Call::LookUpNote) => {
+            Action::Call(Call::LookUpNote(of)) => {
+                let is_there = match of {
+                    NoteOutcome::Ready => world.real_notes() > 0,
+                    NoteOutcome::Failed => world.tells_of_the_failure(),
+                };
                 look = Some(NoteLook {
-                    found: (world.notes > 0).then(|| NoteId::parse("n").unwrap()),
+                    of,
+                    found: is_there.then(|| NoteId::parse("n").unwrap()),
                     read_at: at(now),
                 });
                 continue;
@@ -144,10 +196,12 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
                 continue;
             }
             Action::Stop(step, setback) => panic!("{step:?}: {setback:?}"),
-            Action::Call(Call::CreateSession(_)) => Step::Session,
-            Action::Call(Call::AttachMedia(_)) => Step::Media,
-            Action::Call(Call::WriteNote) => Step::Note,
+            Action::Call(Call::CreateSession(_)) => Effect::Session,
+            Action::Call(Call::AttachMedia(_)) => Effect::Media,
+            Action::Call(Call::WriteNote) => Effect::Note,
+            Action::Call(Call::RewriteNote(_)) => Effect::Rewrite,
         };
+        let step = effect.step();
         // The intent is durable before the call.
         let mut intent = intended(now + CALL, None);
         progress.asked_at.get_or_insert(at(now));
@@ -162,9 +216,13 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
         writes += 1;
         let fault = (writes == nth).then_some(fault);
         met |= fault.is_some();
+        if effect == Effect::Rewrite && world.refuses && fault.is_none() {
+            (progress.note, progress.failure_note) = (Write::Open, None);
+            continue;
+        }
         match fault {
-            None | Some(Fault::AnswerLost | Fault::CrashAfter) => world.take_effect(step),
-            Some(Fault::LandsLate) => world.late.push((now + CALL + 4, step)),
+            None | Some(Fault::AnswerLost | Fault::CrashAfter) => world.take_effect(effect),
+            Some(Fault::LandsLate) => world.late.push((now + CALL + 4, effect)),
             Some(Fault::CrashBefore | Fault::NoEffect) => {}
         }
         match fault {
@@ -189,6 +247,7 @@ fn run(nth: usize, fault: Fault) -> (World, bool) {
                         at: at(now),
                         result,
                     };
+                    progress.failure_note = None;
                 }
             },
             Some(Fault::CrashBefore | Fault::CrashAfter) => {
@@ -230,4 +289,76 @@ fn undisturbed_it_takes_three_writes_and_no_time() {
         (1, 1, 1)
     );
     assert_eq!(world.now, 0);
+}
+
+/// What a replay may leave behind of the note that told of the death before it, and whether it is there.
+fn deaths_that_were_told() -> Vec<(&'static str, World, FailureNote)> {
+    let id = || NoteId::parse("n").ok();
+    let there = || World {
+        rewritable: Some(true),
+        ..World::default()
+    };
+    let lands = |when| World {
+        late: vec![(when, Effect::Failure)],
+        ..World::default()
+    };
+    let told = |note, in_doubt_until: Option<i64>| FailureNote {
+        note,
+        in_doubt_until: in_doubt_until.map(at),
+    };
+    vec![
+        ("known", there(), told(id(), None)),
+        (
+            "told of again",
+            World {
+                rewritable: Some(true),
+                ..lands(CALL + 4)
+            },
+            told(id(), Some(CALL)),
+        ),
+        ("in doubt, and there", there(), told(None, Some(CALL))),
+        (
+            "in doubt, and lands late",
+            lands(CALL + 4),
+            told(None, Some(CALL)),
+        ),
+        (
+            "in doubt, and not there",
+            World::default(),
+            told(None, Some(CALL)),
+        ),
+        ("not known, and there", there(), told(None, None)),
+    ]
+}
+
+#[test]
+fn whatever_happens_the_note_takes_the_place_of_the_one_that_told_of_the_failure() {
+    for fault in FAULTS {
+        // Up to one write more than there is: undisturbed.
+        for nth in 1..=4 {
+            for (name, world, told) in deaths_that_were_told() {
+                let (world, _) = run_in(world, Some(told), nth, fault);
+                assert_eq!(world.real_notes(), 1, "{name}: {fault:?} at write {nth}");
+                let failed = world.tells_of_the_failure();
+                assert!(!failed, "{name}: {fault:?} at write {nth}");
+                assert_eq!(world.attached.len(), 1, "{name}: {fault:?} at write {nth}");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_the_note_of_the_failure_stays_the_real_one_is_written_beside_it_once() {
+    for fault in FAULTS {
+        for nth in 1..=5 {
+            for (name, world, told) in deaths_that_were_told() {
+                let world = World {
+                    refuses: true,
+                    ..world
+                };
+                let (world, _) = run_in(world, Some(told), nth, fault);
+                assert_eq!(world.notes, 1, "{name}: {fault:?} at write {nth}");
+            }
+        }
+    }
 }

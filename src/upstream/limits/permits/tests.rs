@@ -164,7 +164,7 @@ async fn what_one_worker_was_told_all_hear() {
     let kept = kept();
     let (one, other) = (permits(&kept, 6000), permits(&kept, 6000));
     one.close_for(Duration::from_secs(7));
-    one.report().await;
+    one.report_now().await;
     match other.take(SOME).await {
         Err(left) => assert!(left > Duration::from_secs(6), "{left:?}"),
         Ok(_) => panic!("a permit was given"),

@@ -82,6 +82,30 @@ fn a_note_that_is_too_long_is_not_taken_for_one_too_many() {
 }
 
 #[test]
+fn a_note_that_cannot_be_replaced_is_refused_and_one_of_a_wrong_set_up_waits() {
+    let refused = [
+        (403, r#"{"error":{"message":"Access Denied","code":2010}}"#),
+        (404, r#"{"error":{"message":"Not Found","code":2100}}"#),
+        (405, ""),
+        (410, ""),
+    ];
+    for (status, body) in refused {
+        let error = failure(Operation::RewriteNote, &reply(status, body));
+        assert!(matches!(error, CallError::Refused { .. }), "{error:?}");
+    }
+    let scopes =
+        r#"{"message":"Token missing required scopes","required_scopes":"incidents.write"}"#;
+    for (status, body) in [(401, ""), (402, ""), (403, scopes)] {
+        let error = failure(Operation::RewriteNote, &reply(status, body));
+        assert!(matches!(error, CallError::SetUp { .. }), "{error:?}");
+    }
+    for status in [302, 408, 409, 500, 502, 503, 504] {
+        let error = failure(Operation::RewriteNote, &reply(status, ""));
+        assert!(error.may_have_taken_effect(), "{error:?}");
+    }
+}
+
+#[test]
 fn an_answer_of_the_server_s_own_trouble_leaves_the_outcome_open() {
     for status in [302, 303, 307, 408, 425, 500, 502, 503, 504] {
         assert!(failure(Operation::WriteNote, &reply(status, "")).may_have_taken_effect());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use escalator::escalation::{Code, ConversationId, IncidentId};
-use escalator::ledger::{Cursor, Filter, Ledger, Pruned, Retention, State, Then};
+use escalator::ledger::{
+    Cursor, Filter, Ledger, LetterFilter, LetterState, Pruned, Retention, State, Then,
+};
 use jiff::Timestamp;
 
 use super::super::{
@@ -27,7 +29,18 @@ INSERT INTO history SELECT 'Q' || n || '/0', 1, '[]' FROM generate_series(1, 200
 INSERT INTO resolutions SELECT 'Q' || n, n, 1780000000000 + n FROM generate_series(1, 20000) n;
 INSERT INTO conversations (conversation_id, epoch, lease_until, cobrowse, link, used_at)
 SELECT 'c-' || n, 1, 0, '{}', 'https://join.example/' || n, 1780000000000 + n FROM generate_series(1, 20000) n;
-ANALYZE escalations, history, resolutions, conversations;
+INSERT INTO dead_letters (id, state, key, code, theme, incident_id, service_id, conversation_id, died_at, kept_at, letter, closed_at,
+                          notice, notice_epoch)
+SELECT 'dl-' || n, CASE WHEN n % 10 = 0 THEN 'open' ELSE 'closed' END, 'Q' || n || '/0', 'conversation_over', 'over', 'Q' || n, 'S' || n,
+       'c-' || n, 1780000000000 + n, 1780000000000 + n,
+       '{"version":1,"id":"dl-' || n || '","code":"conversation_over","reason":"over","hint":"","origin":"worker","died_at":"2026-01-01T00:00:00Z","attempts":0}',
+       1780000000000 + n, '{"notice":"nobody"}', 0
+FROM generate_series(1, 20000) n;
+INSERT INTO replays (id, what, state, entered, per_minute, began_at, ended_at)
+SELECT 'rp-' || n, '', 'done', '{"deed":"replay","by":"x"}', 60, 1780000000000 + n, 1780000000000 + n FROM generate_series(1, 2000) n;
+INSERT INTO replay_entries (replay, number, letter, stage, outcome)
+SELECT 'rp-' || n / 10, n, 'dl-' || n, 'over', 'replayed' FROM generate_series(1, 20000) n;
+ANALYZE escalations, history, resolutions, conversations, dead_letters, replays, replay_entries;
 "#;
 
 /// Rows that were read by going through a table, and entries of indexes, in all.
@@ -91,10 +104,11 @@ async fn work(ledger: &dyn Ledger, round: i64) {
     let reopening = reopened(&incident, &event(), 60);
     ledger.claim(reopening).await.unwrap();
     ledger.resolve(&incident, at(70)).await.unwrap();
-    ledger.dead_letter_published(&held.key).await.unwrap();
+    ledger.dead_letter_published(&held.key, 0).await.unwrap();
     ledger.history(&held.key).await.unwrap();
     ledger.generations(&incident).await.unwrap();
     ledger.ping().await.unwrap();
+    letters(ledger).await;
 
     let limit = 10;
     let since = Timestamp::from_millisecond(1_780_000_019_900).unwrap();
@@ -174,4 +188,41 @@ async fn claims_records_and_renewals_touch_no_index() {
     // Now and then a page is full of what the server's own upkeep might still look at. With an index on what they write it
     // would be none at all.
     assert!(hot >= 450, "{hot}");
+}
+
+async fn letters(ledger: &dyn Ledger) {
+    let letters = ledger.letters();
+    let kept = super::super::letters::dead(ledger).await;
+    letters.letter(kept.id.clone()).await.unwrap();
+    letters.ground(kept.id.clone()).await.unwrap();
+    letters.take_notice(LONG).await.unwrap();
+    let limit = 10;
+    let state = LetterState::Any;
+    for filter in [
+        LetterFilter::default(),
+        LetterFilter {
+            code: Some(Code::ConversationOver),
+            ..LetterFilter::default()
+        },
+        LetterFilter {
+            incident: Some(IncidentId::parse("Q70").unwrap()),
+            state,
+            ..LetterFilter::default()
+        },
+        LetterFilter {
+            conversation: Some(ConversationId::parse("c-70").unwrap()),
+            state,
+            ..LetterFilter::default()
+        },
+        LetterFilter {
+            ids: vec![kept.id.clone()],
+            state,
+            ..LetterFilter::default()
+        },
+    ] {
+        let filter = LetterFilter { limit, ..filter };
+        letters.list_letters(filter).await.unwrap();
+    }
+    super::super::letters::replaying(ledger, &kept.id.to_string(), &[&kept]).await;
+    letters.stage(kept.id.to_string(), 1).await.unwrap();
 }
