@@ -203,7 +203,7 @@ async fn whatever_is_wrong_is_named_all_at_once() {
         ),
         (
             "/replays/rp-20261120-0123abcd/resume",
-            json!({"by": "x"}),
+            json!({"whom": "x"}),
             1,
         ),
     ] {

@@ -1,7 +1,7 @@
 //! Replays: what was dead comes to its note, once, whoever asks for it and however often.
 
 use escalator::ledger::Ledger as _;
-use escalator::ledger::{EntryOutcome, ReplayState, Sqlite};
+use escalator::ledger::{Deed, EntryOutcome, ReplayState, Sqlite};
 use escalator::simulator::{Fault, Operation, Which};
 use serde_json::json;
 
@@ -249,8 +249,13 @@ async fn an_interrupted_replay_is_gone_on_with_and_nobody_else_drives_meanwhile(
     let ledger = Sqlite::open_to_read(&world.ledger()).unwrap();
     let left = ledger.letters().replay(id.clone()).await.unwrap().unwrap();
     assert_eq!((left.state, left.driver), (ReplayState::Running, None));
-    let resumed = done(&world, &["replay", "resume", &id]).await;
+    let resumed = done(&world, &["replay", "resume", &id, "--by", "robin"]).await;
     assert!(resumed.talk.contains("10 replayed"), "{}", resumed.talk);
+    let audit = ledger.audit(10).await.unwrap();
+    let resumes = audit
+        .iter()
+        .find(|line| line.entered.deed == Deed::ResumeReplay);
+    assert_eq!(resumes.unwrap().entered.by, "robin");
     let effects = world
         .until(|effects| effects.attached == 10 && !some_tell_of_a_death(effects))
         .await;
