@@ -210,6 +210,7 @@ async fn wait_for(url: &str, count: usize) -> Vec<Letter> {
             return letters;
         }
         assert!(Instant::now() < deadline, "{told} of {count}");
+        // A ledger that others write to tells nobody: it is looked at again, and not so often that the look is the load.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
