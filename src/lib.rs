@@ -14,6 +14,7 @@ pub mod escalation;
 pub mod ingress;
 pub mod ledger;
 pub mod listener;
+pub mod lookout;
 pub mod pacing;
 pub mod settings;
 pub mod simulator;

@@ -7,8 +7,8 @@ use escalator::escalation::{
 };
 use escalator::ledger::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Granted, Held, HeldConversation, Known, Ledger, Letters, LinkChange, Orders, Presence, Present,
-    Pruned, Record, Recorded, Retention,
+    Gauges, Granted, Held, HeldConversation, Known, Ledger, Letters, LinkChange, Orders, Presence,
+    Present, Pruned, Record, Recorded, Retention,
 };
 use escalator::pacing::{Exchange, Grant};
 use jiff::Timestamp;
@@ -26,6 +26,10 @@ pub(crate) struct Forgetful {
 impl Ledger for Forgetful {
     fn letters(&self) -> &dyn Letters {
         unreachable!("nothing dies in this run")
+    }
+
+    fn gauges(&self) -> &dyn Gauges {
+        unreachable!("nobody looks in this run")
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {

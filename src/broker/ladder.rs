@@ -27,6 +27,12 @@ pub fn rung(level: u8) -> String {
     format!("escalations.delay.{level:02}")
 }
 
+/// Whether a queue of this name is a rung's.
+#[must_use]
+pub fn is_rung(queue: &str) -> bool {
+    (0..LEVELS).any(|level| rung(level) == queue)
+}
+
 /// Where rung `level` sends what it does not hold, or has held long enough.
 #[must_use]
 pub fn below(level: u8) -> String {

@@ -11,6 +11,7 @@
 mod config;
 mod declare;
 mod delivery;
+mod depth;
 mod error;
 mod events;
 mod greeting;

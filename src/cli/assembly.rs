@@ -12,12 +12,13 @@ use crate::admin::Office;
 use crate::broker::{self, Broker};
 use crate::dead_letters::{Drivers, Planner};
 use crate::escalation::{Bounds, NoteStyle};
-use crate::ledger::{self, Ledger, Postgres, Sqlite};
+use crate::ledger::{self, Ledger, Postgres, Sqlite, Watched};
+use crate::lookout::Watches;
 use crate::settings::{self, CobrowseApi, DatabaseUrl, Role, Settings};
 use crate::telemetry::Telemetry;
 use crate::upstream::{
     Budget, Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, PermitSource,
-    Speaks,
+    Speaks, Vendor,
 };
 use crate::worker::{
     Pool, PoolConfig, PoolPermits, Runner, RunnerConfig, Schedule, Teller, TellerConfig,
@@ -209,6 +210,30 @@ pub(super) fn office(
         planner,
         drivers,
         edit: settings.dead_letters()?.edit,
+    })
+}
+
+/// What the lookout sees of the ledger: over a connection of its own.
+///
+/// # Errors
+/// When the ledger cannot be opened once more.
+pub(super) async fn watches(
+    settings: &Settings,
+    vendors: &Vendors,
+    telemetry: Arc<Telemetry>,
+) -> Result<Watches, Failure> {
+    let (ledger, _) = ledger_to_read(settings).await?;
+    let accounts = [
+        (Vendor::Genesys, vendors.genesys.budget_account()),
+        (Vendor::PagerDuty, vendors.pagerduty.budget_account()),
+    ];
+    let budgets = accounts
+        .into_iter()
+        .filter_map(|(vendor, account)| Some((vendor.as_str(), account?.to_owned())))
+        .collect();
+    Ok(Watches {
+        ledger: Arc::new(Watched::new(ledger, telemetry)),
+        budgets,
     })
 }
 

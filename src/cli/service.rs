@@ -18,6 +18,7 @@ use crate::dead_letters::Keeper;
 use crate::ingress::{self, Filter, IngressConfig};
 use crate::ledger::{Ledger, Watched};
 use crate::listener::Listener;
+use crate::lookout::Lookout;
 use crate::settings::{
     LogFormat, NotLoaded, ProcessEnvironment, Role, Settings, Starts, WithDotEnv,
 };
@@ -84,6 +85,14 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         });
         service.spawn(listener.run(routes, closing.clone()));
     }
+    let watches = match (&ledger, &vendors) {
+        (Some(_), Some(vendors)) => {
+            Some(assembly::watches(&settings, vendors, telemetry.clone()).await?)
+        }
+        (Some(_) | None, _) => None,
+    };
+    let lookout = Lookout::new(broker.clone(), watches, telemetry.clone());
+    service.spawn(lookout.run(closing.clone()));
     let ingress_at = ingress.as_ref().and_then(|l| l.address().ok());
     if let Some(listener) = ingress {
         let config = ingress_config(&settings)?;

@@ -122,8 +122,8 @@ impl Hand {
         self.telemetry.letter_kept(&LetterKept {
             id: letter.id.as_str(),
             outcome,
-            code: letter.code.as_str(),
-            origin: letter.origin.as_str(),
+            code: letter.code,
+            origin: letter.origin,
             incident: letter.message.as_ref().map(|m| m.incident_id.as_str()),
         });
         self.kept.notify_one();

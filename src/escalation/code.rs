@@ -1,10 +1,12 @@
 //! Error codes: the stable names under which a failure is counted, read, searched and explained.
 
+mod cause;
 mod page;
 mod pages;
 
 use serde::{Deserialize, Serialize};
 
+pub use cause::Cause;
 pub use page::{Ending, Page, pages_as_markdown};
 
 /// Why an escalation waits or died. The names are fixed: dashboards, filters and runbooks quote them.

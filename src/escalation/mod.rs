@@ -23,7 +23,7 @@ mod session_link;
 mod update;
 
 pub use cobrowse::Cobrowse;
-pub use code::{Code, Ending, Page, pages_as_markdown};
+pub use code::{Cause, Code, Ending, Page, pages_as_markdown};
 pub use contract::{Contract, Finding};
 pub use conversation::{Agent, AgentSeen, Conversation, LiveCobrowse, choose_agent};
 pub use dead_letter::{DeadLetter, DeadLetterId, Origin as DeadLetterOrigin};

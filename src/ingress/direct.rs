@@ -20,6 +20,17 @@ use crate::escalation::{
 use crate::listener::bears;
 
 pub(super) async fn start(State(ingress): State<Arc<Ingress>>, request: Request<Body>) -> Response {
+    let answer = answer(&ingress, request).await;
+    let outcome = match answer.status() {
+        StatusCode::ACCEPTED => "accepted",
+        StatusCode::SERVICE_UNAVAILABLE => "not_stored",
+        _ => "refused",
+    };
+    ingress.telemetry.started_directly(outcome);
+    answer
+}
+
+async fn answer(ingress: &Ingress, request: Request<Body>) -> Response {
     let deadline = Instant::now() + BUDGET;
     let (parts, body) = request.into_parts();
     if !bears(&parts.headers, ingress.config.token.as_ref()) {

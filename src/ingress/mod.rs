@@ -77,6 +77,7 @@ struct Ingress {
 
 /// The routes of the ingress.
 pub fn routes(config: IngressConfig, publisher: Publisher, telemetry: Arc<Telemetry>) -> Router {
+    telemetry.ingress_begins();
     let direct = config.token.is_some();
     let ingress = Arc::new(Ingress {
         config,

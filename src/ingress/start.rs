@@ -1,7 +1,7 @@
 //! The message that starts an escalation, whichever way its incident became known, and having it stored.
 
 use jiff::Timestamp;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Filter;
 use crate::broker::{Destination, Headers, Publication, PublishError, Publisher};
@@ -122,9 +122,10 @@ pub(super) async fn send(
     within: Duration,
 ) -> Result<(), PublishError> {
     crash::before("the ingress publishes");
+    let began = Instant::now();
     let result = publisher.publish(&publication, within).await;
     crash::after("the ingress publishes");
-    telemetry.published(target, PublishError::outcome(&result));
+    telemetry.published(target, PublishError::outcome(&result), began.elapsed());
     result
 }
 

@@ -64,6 +64,7 @@ pub(super) async fn receive(
     request: Request<Body>,
 ) -> Response {
     let started = Instant::now();
+    let _in_flight = ingress.telemetry.webhook_arrived();
     let (parts, body) = request.into_parts();
     let answer = handle(&ingress, &parts.headers, body, started + BUDGET).await;
     ingress.telemetry.webhook_answered(&WebhookAnswered {
@@ -177,7 +178,7 @@ async fn bury(
     let letter = DeadLetter::of_bytes(body, code, reason.clone(), DeadLetterOrigin::Ingress, now);
     match ingress.store_dead(&letter, left(deadline)).await {
         Ok(()) => {
-            ingress.telemetry.dead_letter_written(code.as_str());
+            ingress.telemetry.dead_letter_written(code);
             Answer::new(StatusCode::ACCEPTED, "not_understood").because(reason)
         }
         Err(error) => Answer::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored").because(error),

@@ -17,6 +17,9 @@ pub(super) trait Desk {
     /// The database's time, in milliseconds since 1970.
     async fn now(&self) -> Result<i64, Error>;
 
+    /// What the ledger takes on disk.
+    async fn bytes(&self) -> Result<u64, Error>;
+
     /// The first row.
     async fn first(&self, sql: &str, values: &[Value<'_>]) -> Result<Option<Cells>, Error> {
         Ok(self.rows(sql, values).await?.into_iter().next())

@@ -12,6 +12,7 @@
 mod claim;
 mod crew;
 mod desk;
+mod gauges;
 mod inspected;
 mod letters;
 mod listing;
@@ -28,6 +29,7 @@ pub use claim::{
     HeldConversation, IntendSession,
 };
 pub use crew::{Audited, Deed, Entered, Orders, Presence, Present, says_pause};
+pub use gauges::{Sizes, Standing, WaitsFor};
 pub use inspected::Inspected;
 pub use letters::{
     Again, Closed, Closing, Discarded, Driving, Edited, EditedCopy, EntryOutcome, EntryStage,
@@ -36,7 +38,7 @@ pub use letters::{
     Staged, outlook,
 };
 pub use listing::{Cursor, Filter, Known, Pruned, Retention, State};
-pub use operations::Letters;
+pub use operations::{Gauges, Letters};
 pub use postgres::{InspectedServer, Postgres};
 pub use record::{CobrowseRecord, LinkChange, Record, Recorded, Then};
 pub use rules::is_told;
@@ -59,6 +61,9 @@ use crate::pacing::{Exchange, Grant};
 pub trait Ledger: Send + Sync + 'static {
     /// Dead letters and replays.
     fn letters(&self) -> &dyn Letters;
+
+    /// How things stand, in numbers.
+    fn gauges(&self) -> &dyn Gauges;
 
     /// Asks to act for an escalation.
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error>;

@@ -1,9 +1,11 @@
-//! The operations on letters and replays: what each asks and answers, and how each database comes to do it. One list, from
-//! which the trait and its implementations are made, since all that differs between these is who begins the transaction.
+//! The operations that are written once for both databases: what each asks and answers, and how each database comes to do it.
+//! A list for each subject, from which its trait and the implementations are made, since all that differs between these is who
+//! begins the transaction.
 
 use async_trait::async_trait;
 use std::time::Duration;
 
+use super::gauges::{self, Sizes, Standing};
 use super::letters::{
     self, Discarded, Driving, Edited, EditedCopy, EntryOutcome, Ground, Keeping, Letter,
     LetterFilter, LetterGroup, Mark, Marked, NewReplay, NoticeTask, Replay, ReplayEntry, Selection,
@@ -28,34 +30,32 @@ macro_rules! crash_point {
 }
 
 macro_rules! operations {
-    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty, $point:tt;)*) => {
-        /// What the ledger knows of dead letters and replays, and what can be done to them.
-        ///
-        /// Every operation is one transaction, durable when it returns `Ok`, and may be repeated after an error: see
-        /// [`letters`](super::letters).
+    ($(#[$about:meta])* trait $Trait:ident, asked through $subject:ident;
+     $($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty, $point:tt;)*) => {
+        $(#[$about])*
         #[async_trait]
-        pub trait Letters: Send + Sync + 'static {
+        pub trait $Trait: Send + Sync + 'static {
             $($(#[$doc])* async fn $name(&self, $($argument: $kind),*) -> Result<$answer, Error>;)*
         }
 
         #[async_trait]
-        impl Letters for Sqlite {
+        impl $Trait for Sqlite {
             $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, Error> {
-                self.at_desk(async move |desk| letters::$name(desk, $($argument),*).await).await
+                self.at_desk(async move |desk| $subject::$name(desk, $($argument),*).await).await
             })*
         }
 
         #[async_trait]
-        impl Letters for Postgres {
+        impl $Trait for Postgres {
             $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, Error> {
-                self.at_desk(move |desk| Box::pin(letters::$name(desk, $($argument),*))).await
+                self.at_desk(move |desk| Box::pin($subject::$name(desk, $($argument),*))).await
             })*
         }
 
         #[async_trait]
-        impl Letters for Watched {
+        impl $Trait for Watched {
             $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, Error> {
-                let work = self.inner().letters().$name($($argument),*);
+                let work = self.inner().$subject().$name($($argument),*);
                 self.watch(stringify!($name), None, crash_point!($point, work)).await
             })*
         }
@@ -63,6 +63,12 @@ macro_rules! operations {
 }
 
 operations! {
+    /// What the ledger knows of dead letters and replays, and what can be done to them.
+    ///
+    /// Every operation is one transaction, durable when it returns `Ok`, and may be repeated after an error: see
+    /// [`letters`](super::letters).
+    trait Letters, asked through letters;
+
     /// Keeps a letter, once: however often it comes, it is one row.
     fn keep(letter: DeadLetter) -> Keeping, "keeping a dead letter";
     /// Letters, those that died last first.
@@ -107,4 +113,14 @@ operations! {
     fn take_notice(lease: Duration) -> Option<NoticeTask>, none;
     /// Records what is known of a notice, for whoever took it under this number.
     fn record_notice(letter: DeadLetterId, epoch: u64, notice: Notice, again_in: Option<Duration>) -> (), "recording a notice";
+}
+
+operations! {
+    /// How things stand, in numbers. Only read.
+    trait Gauges, asked through gauges;
+
+    /// What is open, by what it waits for; dead letters, replays, budgets. For every few seconds.
+    fn standing() -> Standing, none;
+    /// How large it is: for once a minute, since all of it is counted.
+    fn sizes() -> Sizes, none;
 }

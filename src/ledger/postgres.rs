@@ -33,8 +33,8 @@ use self::pool::{Pool, Work};
 use self::target::{Access, Target};
 use super::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Inspected, Known, Ledger, Letters, Orders, Presence, Present, Pruned,
-    Record, Recorded, Retention,
+    Gauges, Held, HeldConversation, Inspected, Known, Ledger, Letters, Orders, Presence, Present,
+    Pruned, Record, Recorded, Retention,
 };
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 use crate::pacing::{Exchange, Grant};
@@ -140,6 +140,10 @@ impl Postgres {
 #[async_trait]
 impl Ledger for Postgres {
     fn letters(&self) -> &dyn Letters {
+        self
+    }
+
+    fn gauges(&self) -> &dyn Gauges {
         self
     }
 

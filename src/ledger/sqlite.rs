@@ -27,8 +27,8 @@ use super::rules;
 use super::writer::{Writer, unavailable};
 use super::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned, Record,
-    Recorded, Retention,
+    Gauges, Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned,
+    Record, Recorded, Retention,
 };
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
 use crate::pacing::{Exchange, Grant};
@@ -57,6 +57,10 @@ impl Sqlite {
 #[async_trait]
 impl Ledger for Sqlite {
     fn letters(&self) -> &dyn Letters {
+        self
+    }
+
+    fn gauges(&self) -> &dyn Gauges {
         self
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned, Record,
-    Recorded, Retention,
+    Gauges, Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned,
+    Record, Recorded, Retention,
 };
 use crate::crash::around;
 use crate::escalation::{ConversationId, Entry, Finding, IncidentId, Key, SessionId, SessionLink};
@@ -60,6 +60,10 @@ impl Watched {
 #[async_trait]
 impl Ledger for Watched {
     fn letters(&self) -> &dyn Letters {
+        self
+    }
+
+    fn gauges(&self) -> &dyn Gauges {
         self
     }
 

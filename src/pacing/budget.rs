@@ -107,6 +107,15 @@ impl Account {
         }
     }
 
+    /// How many permits are used or out at this time.
+    #[must_use]
+    pub fn in_use(&self, now: i64) -> u32 {
+        let used = self.used.iter().filter(|(back_at, _)| *back_at > now);
+        let out = self.out.iter().filter(|out| out.back_at > now);
+        let used: u32 = used.map(|(_, count)| count).sum();
+        used.saturating_add(out.map(|out| out.permits).sum())
+    }
+
     /// How many permits are neither used nor out.
     fn free(&self, limit: u32) -> u32 {
         let used: u32 = self.used.iter().map(|(_, count)| count).sum();

@@ -1,16 +1,10 @@
 //! The events: what is counted and told, together.
 
-use jiff::Timestamp;
-use std::collections::BTreeMap;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::metrics::Telemetry;
 use crate::escalation::invariant::Violation;
-use crate::escalation::{Contract, Finding, Step};
-
-/// A vendor that wants to be left alone for so long is news: whatever needs it waits.
-const LONG_PATIENCE: Duration = Duration::from_secs(60);
+use crate::escalation::{Code, Contract, DeadLetterOrigin, Finding, Step};
 
 /// How an unknown outcome of a write was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +83,7 @@ pub struct UpstreamAnswered<'a> {
 pub struct StepFinished<'a> {
     /// Which.
     pub step: &'static str,
-    /// ok, later, dead, unknown
+    /// ok, later, final, ledger_away, in_other_hands, interrupted
     pub outcome: &'static str,
     /// The escalation.
     pub key: &'a str,
@@ -117,7 +111,7 @@ pub struct AttemptFinished<'a> {
     /// The last step that was worked on.
     pub step: Option<&'static str>,
     /// Why it did not go on.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
     /// The same in words.
     pub reason: Option<&'a str>,
     /// What to do about it, where a person has to do something.
@@ -136,6 +130,32 @@ pub struct AttemptFinished<'a> {
     pub took: Duration,
     /// How long ago the ingress accepted it.
     pub age: Duration,
+    /// Whether it ever waited for people: for an agent to connect.
+    pub waited: Waited,
+}
+
+/// For whom an escalation has waited on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Waited {
+    /// For nobody.
+    #[default]
+    No,
+    /// Nobody was connected to the conversation for a while.
+    Agent,
+}
+
+impl Waited {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::No, Self::Agent];
+
+    /// The metric's label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Agent => "agent",
+        }
+    }
 }
 
 /// The ledger has forgotten what was old.
@@ -161,9 +181,9 @@ pub struct LetterKept<'a> {
     /// What became of it: `kept`, `known`, `replaced`, or `closed` at once.
     pub outcome: &'static str,
     /// Its code.
-    pub code: &'static str,
+    pub code: Code,
     /// Where it comes from.
-    pub origin: &'static str,
+    pub origin: DeadLetterOrigin,
     /// Its incident, where one is known.
     pub incident: Option<&'a str>,
 }
@@ -189,11 +209,19 @@ impl Telemetry {
         );
     }
 
+    /// Counts a direct start: accepted, refused, or not_stored. Whoever asked has the reason in its answer.
+    pub fn started_directly(&self, outcome: &'static str) {
+        self.direct_starts.with_label_values(&[outcome]).inc();
+    }
+
     /// Counts and, at debug level, tells: the attempt's own line says what came of it.
     pub fn upstream_answered(&self, event: &UpstreamAnswered<'_>) {
         self.upstream
             .with_label_values(&[event.vendor, event.operation, event.status])
             .observe(event.took.as_secs_f64());
+        if event.status == "429" {
+            self.throttled.with_label_values(&[event.vendor]).inc();
+        }
         tracing::debug!(
             event = "upstream.answered",
             vendor = event.vendor,
@@ -220,18 +248,19 @@ impl Telemetry {
 
     /// Counts and tells.
     pub fn attempt_finished(&self, event: &AttemptFinished<'_>) {
-        self.attempts
-            .with_label_values(&[event.lane, event.outcome])
-            .inc();
-        if event.outcome == "done" {
-            self.accepted_to_note
-                .with_label_values(&[event.lane])
-                .observe(event.age.as_secs_f64());
-        }
-        if event.outcome == "dead" {
-            self.dead_letters
-                .with_label_values(&[event.code.unwrap_or("internal")])
-                .inc();
+        let labels = [event.lane, event.outcome];
+        self.attempts.with_label_values(&labels).inc();
+        self.attempt_seconds
+            .with_label_values(&labels)
+            .observe(event.took.as_secs_f64());
+        match (event.outcome, event.code) {
+            ("done", _) => self
+                .accepted_to_note
+                .with_label_values(&[event.lane, event.waited.as_str()])
+                .observe(event.age.as_secs_f64()),
+            ("dead", code) => self.dead_letter_written(code.unwrap_or(Code::Internal)),
+            ("later", Some(code)) => self.waits.with_label_values(&[code.as_str()]).inc(),
+            _ => {}
         }
         // What waits for a person is told louder than what helps itself.
         told!(
@@ -245,7 +274,7 @@ impl Telemetry {
             lane = event.lane,
             origin = event.origin,
             step = event.step,
-            code = event.code,
+            code = event.code.map(Code::as_str),
             reason = event.reason,
             hint = event.hint,
             delay_ms = event.delay.map(millis),
@@ -264,6 +293,20 @@ impl Telemetry {
         self.deliveries
             .with_label_values(&[lane, redelivered])
             .inc();
+        self.takes_from(lane);
+    }
+
+    /// Measures how long an escalation lay in its queue until a worker claimed it for the first time.
+    pub fn first_claimed(&self, lane: &'static str, age: Duration) {
+        self.accepted_to_claim
+            .with_label_values(&[lane])
+            .observe(age.as_secs_f64());
+    }
+
+    /// Counts and tells that the work on a message panicked.
+    pub fn panicked(&self, incident: &str, error: &dyn std::fmt::Display) {
+        self.panics.with_label_values::<&str>(&[]).inc();
+        tracing::error!(event = "worker.panicked", incident, %error);
     }
 
     /// Tells the end of one of the three phases in which a process ends.
@@ -278,20 +321,30 @@ impl Telemetry {
     }
 
     /// Counts a message handed to the broker. The line that tells it is the webhook's or the attempt's.
-    pub fn published(&self, target: &'static str, outcome: &'static str) {
+    pub fn published(&self, target: &'static str, outcome: &'static str, took: Duration) {
         self.published.with_label_values(&[target, outcome]).inc();
+        self.publish_seconds
+            .with_label_values(&[target])
+            .observe(took.as_secs_f64());
     }
 
     /// Counts a dead letter that no attempt tells of: of bytes that could not be read.
-    pub fn dead_letter_written(&self, code: &'static str) {
-        self.dead_letters.with_label_values(&[code]).inc();
+    pub fn dead_letter_written(&self, code: Code) {
+        self.dead_letters
+            .with_label_values(&[code.as_str(), code.cause().as_str()])
+            .inc();
     }
 
     /// Counts and tells that a dead letter is in the ledger.
     pub fn letter_kept(&self, event: &LetterKept<'_>) {
+        let code = event.code.as_str();
         self.letters_kept
-            .with_label_values(&[event.code, event.outcome])
+            .with_label_values(&[code, event.outcome])
             .inc();
+        if event.outcome == "kept" && event.origin == DeadLetterOrigin::Broker {
+            // Nobody of ours has written it.
+            self.dead_letter_written(event.code);
+        }
         match event.outcome {
             // It came again; the ack before was lost.
             "known" => tracing::debug!(event = "dead_letter.known", id = event.id),
@@ -299,8 +352,8 @@ impl Telemetry {
                 event = "dead_letter.kept",
                 id = event.id,
                 outcome,
-                code = event.code,
-                origin = event.origin,
+                code,
+                origin = event.origin.as_str(),
                 incident = event.incident,
             ),
         }
@@ -325,7 +378,7 @@ impl Telemetry {
             .with_label_values(&[step_name, settled_name])
             .inc();
         if matches!(settled, Settled::Orphaned | Settled::RunOut) {
-            self.possible_orphans.inc();
+            self.possible_orphans.with_label_values::<&str>(&[]).inc();
         }
         tracing::warn!(
             event = "write.unknown_settled",
@@ -337,7 +390,7 @@ impl Telemetry {
 
     /// Counts a session that may exist at Genesys, and that nobody will use.
     pub fn possible_orphan(&self, key: &str) {
-        self.possible_orphans.inc();
+        self.possible_orphans.with_label_values::<&str>(&[]).inc();
         tracing::info!(event = "session.forgotten", key);
     }
 
@@ -359,60 +412,6 @@ impl Telemetry {
         );
     }
 
-    /// A request has waited for its permit.
-    pub fn permit_waited(&self, vendor: &'static str, waited: Duration) {
-        self.permit_wait
-            .with_label_values(&[vendor])
-            .observe(waited.as_secs_f64());
-    }
-
-    /// How a vendor stands: shut out for one of these reasons, or for none.
-    pub fn vendor_stands(
-        &self,
-        vendor: &'static str,
-        troubles: &[&'static str],
-        shut: Option<&'static str>,
-    ) {
-        for trouble in troubles {
-            self.breaker
-                .with_label_values(&[vendor, trouble])
-                .set(i64::from(shut == Some(trouble)));
-        }
-        let mut vendors = self.vendors.lock().unwrap_or_else(PoisonError::into_inner);
-        vendors.insert(vendor, shut);
-    }
-
-    /// How all vendors stand that were heard of.
-    pub fn vendors(&self) -> BTreeMap<&'static str, Option<&'static str>> {
-        let vendors = self.vendors.lock().unwrap_or_else(PoisonError::into_inner);
-        vendors.clone()
-    }
-
-    /// Tells that a vendor is not asked any more, but for probes; or that it is back.
-    pub fn vendor_moved(&self, vendor: &'static str, trouble: Option<&'static str>) {
-        match trouble {
-            Some(trouble) => tracing::warn!(event = "vendor.shut", vendor, trouble),
-            None => tracing::info!(event = "vendor.back", vendor),
-        }
-    }
-
-    /// Nobody asks this vendor for so long, since it has said so.
-    pub fn vendor_closed_for(&self, vendor: &'static str, span: Duration) {
-        let until = Timestamp::now().duration_since(Timestamp::UNIX_EPOCH);
-        self.patience
-            .with_label_values(&[vendor])
-            .set(until.as_secs_f64() + span.as_secs_f64());
-    }
-
-    /// It has said so itself, just now.
-    pub fn vendor_asks_for_patience(&self, vendor: &'static str, span: Duration, capped: bool) {
-        if span < LONG_PATIENCE {
-            return;
-        }
-        let seconds = span.as_secs();
-        tracing::warn!(event = "vendor.wants_patience", vendor, seconds, capped);
-    }
-
     /// Counts what must never be otherwise, and was.
     pub fn violated(&self, violation: &Violation, key: &str) {
         let invariant = violation.invariant.as_str();
@@ -427,7 +426,7 @@ impl Telemetry {
 
     /// Counts a claim on an escalation whose lease before had ended without being given back.
     pub fn taken_over(&self) {
-        self.takeovers.inc();
+        self.takeovers.with_label_values::<&str>(&[]).inc();
     }
 
     /// Counts a write to the ledger that was refused, since a newer claim exists.

@@ -4,12 +4,17 @@
 //! and labels of all metrics are in [`metrics`]; no other file of the project makes one.
 
 mod events;
+mod kinds;
 mod logging;
 mod metrics;
+mod standing;
+mod values;
 
 pub use events::{
-    AttemptFinished, LedgerPruned, LetterKept, Settled, StepFinished, UpstreamAnswered,
+    AttemptFinished, LedgerPruned, LetterKept, Settled, StepFinished, UpstreamAnswered, Waited,
     WebhookAnswered,
 };
+pub use kinds::{Kind, Metric};
 pub use logging::{Error as LoggingError, LogFormat, start_logging};
 pub use metrics::Telemetry;
+pub use standing::{LedgerStanding, OneMore, QueueDepth};

@@ -23,7 +23,7 @@ use crate::escalation::{
     SessionId, SessionLink, Setback, Situation, Start, Step, Survey, Update, Wait, decide,
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
-use crate::telemetry::{Settled, StepFinished};
+use crate::telemetry::{Settled, StepFinished, Waited};
 use crate::upstream::{self, Admission};
 
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
@@ -446,6 +446,9 @@ impl<'a> Attempt<'a> {
             .map_or(&mut none, |(_, cobrowse)| cobrowse);
         update.apply(&mut self.progress, cobrowse);
         self.story.agent = self.progress.agent.as_ref().map(|a| a.id.to_string());
+        if self.progress.waiting_since.is_some() {
+            self.story.waited = Waited::Agent;
+        }
         let in_force = self.trying.or_else(|| {
             let known = self.runner.genesys.finding();
             known.map(|known| known.contract)

@@ -97,6 +97,11 @@ impl Pool {
     /// next step, which costs no attempt. Returns how much was left in hand all the same: of that, requests may be under
     /// way, and the broker delivers it again.
     pub async fn run(self, stop: CancellationToken) -> usize {
+        let telemetry = &self.shared.telemetry;
+        telemetry.pool_begins(self.config.concurrency.max(1).into());
+        for lane in Lane::ALL {
+            telemetry.takes_from(lane.as_str());
+        }
         let lanes = TaskTracker::new();
         let following = {
             let (shared, stop) = (self.shared.clone(), stop.clone());
@@ -115,7 +120,6 @@ impl Pool {
         stop.cancelled().await;
         let began = Instant::now();
         lanes.wait().await;
-        let telemetry = &self.shared.telemetry;
         let in_hand = || self.shared.tasks.len();
         telemetry.drain_phase("stop_taking", began.elapsed(), in_hand());
 
@@ -225,7 +229,7 @@ impl Shared {
                     Timestamp::now(),
                 );
                 tracing::warn!(event = "message.undecodable", lane = lane.as_str(), id = %letter.id, %error);
-                self.telemetry.dead_letter_written(letter.code.as_str());
+                self.telemetry.dead_letter_written(letter.code);
                 return self
                     .settle(lane, delivery, Disposition::Dead(Box::new(letter)))
                     .await;
@@ -244,7 +248,8 @@ impl Shared {
         match task.await {
             Ok(disposition) => self.settle(message.lane, delivery, disposition).await,
             Err(error) => {
-                tracing::error!(event = "worker.panicked", incident = %message.incident_id, %error);
+                self.telemetry
+                    .panicked(message.incident_id.as_str(), &error);
                 // Its claim is not given back, which counts as a takeover: should it panic every time, the ledger ends it.
                 let _ = delivery.reject().await;
             }
@@ -318,10 +323,11 @@ impl Shared {
         let began = Instant::now();
         for attempt in 0.. {
             crash::before(what);
+            let handed = Instant::now();
             let result = self.publisher.publish(publication, PUBLISH_WITHIN).await;
             crash::after(what);
-            self.telemetry
-                .published(target, PublishError::outcome(&result));
+            let outcome = PublishError::outcome(&result);
+            self.telemetry.published(target, outcome, handed.elapsed());
             let Err(error) = result else { return true };
             tracing::warn!(event = "publish.failed", target, %error);
             if !delivery.is_live() || began.elapsed() > PUBLISH_PATIENCE {

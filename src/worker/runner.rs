@@ -16,7 +16,7 @@ use crate::escalation::{
 };
 use crate::ledger::{self, Arrival, Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
-use crate::telemetry::{AttemptFinished, Telemetry};
+use crate::telemetry::{AttemptFinished, Telemetry, Waited};
 use crate::upstream::{Admission, CallError, Genesys, PagerDuty, Priority, Vendor};
 
 /// How long a message waits when the ledger does not answer.
@@ -241,6 +241,11 @@ impl Runner {
                 if granted.recovered {
                     self.telemetry.taken_over();
                 }
+                if granted.held.epoch == 1 {
+                    let age = Timestamp::now().duration_since(message.accepted_at);
+                    let age = Duration::try_from(age).unwrap_or_default();
+                    self.telemetry.first_claimed(message.lane.as_str(), age);
+                }
                 self.attempt(message, start, *granted, asked, stop, story)
                     .await
             }
@@ -264,6 +269,9 @@ impl Runner {
         let known = &granted.progress;
         story.conversation = known.context.as_ref().map(|c| c.conversation.to_string());
         story.agent = known.agent.as_ref().map(|agent| agent.id.to_string());
+        if known.waiting_since.is_some() {
+            story.waited = Waited::Agent;
+        }
         let lease = Lease::keep(
             self.ledger.clone(),
             granted.held.clone(),
@@ -365,7 +373,7 @@ impl Runner {
             lane: message.lane.as_str(),
             origin: message.origin.as_str(),
             step: story.step,
-            code: story.code.map(Code::as_str),
+            code: story.code,
             reason: story.reason.as_deref(),
             hint: story
                 .code
@@ -381,6 +389,7 @@ impl Runner {
             recovered: story.recovered,
             took: started.elapsed(),
             age: Duration::try_from(age).unwrap_or_default(),
+            waited: story.waited,
         });
     }
 }

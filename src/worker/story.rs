@@ -1,6 +1,7 @@
 //! What is told of an attempt when it is over.
 
 use crate::escalation::{Code, Key};
+use crate::telemetry::Waited;
 
 /// What the wide line of an attempt says, as far as it is known.
 #[derive(Default)]
@@ -15,4 +16,5 @@ pub(super) struct Story {
     pub(super) attempts: u32,
     pub(super) epoch: u64,
     pub(super) recovered: bool,
+    pub(super) waited: Waited,
 }

@@ -57,6 +57,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("lookout", &["broker", "escalation", "ledger", "telemetry"]),
     (
         "cli",
         &[
@@ -68,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ingress",
             "ledger",
             "listener",
+            "lookout",
             "settings",
             "simulator",
             "telemetry",
@@ -105,7 +107,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite::", &["ledger/"]),
     ("tokio_postgres::", &["ledger/"]),
     ("reqwest::", &["upstream/", "simulator/"]),
-    ("prometheus::", &["telemetry/metrics.rs"]),
+    ("prometheus::", &["telemetry/"]),
     (
         "std::env::var",
         &["settings/variables.rs", "cli/terminal.rs", "crash.rs"],

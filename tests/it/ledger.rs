@@ -8,6 +8,7 @@ mod claims;
 mod conversations;
 mod crew;
 mod findings;
+mod gauges;
 mod generations;
 mod intents;
 mod letters;
@@ -151,6 +152,12 @@ macro_rules! suite {
                 one_drives_a_replay_at_a_time
                 a_replay_ends_once_and_only_when_nothing_is_left
                 what_the_incident_was_told_goes_with_the_replay
+            }
+            gauges {
+                a_new_ledger_stands_at_nothing
+                open_escalations_are_told_apart_by_whether_they_wait_for_an_agent
+                letters_and_replays_are_counted_until_they_are_over
+                permits_that_are_out_are_counted_by_their_account
             }
             retention {
                 what_ended_long_ago_is_forgotten_with_all_that_belongs_to_it

@@ -27,6 +27,11 @@ impl Desk for Link {
         let row = row.ok_or_else(|| Error::Corrupt("the database has no time".to_owned()))?;
         get(&row, 0)
     }
+
+    async fn bytes(&self) -> Result<u64, Error> {
+        let row = Desk::first(self, sql::BYTES, &[]).await?;
+        row.map_or(Ok(0), |row| row.number(0).map(i64::unsigned_abs))
+    }
 }
 
 impl Value<'_> {

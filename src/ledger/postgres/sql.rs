@@ -154,6 +154,9 @@ pub(super) const GENERATIONS: &str = known!(" WHERE incident_id = $1 ORDER BY oc
 pub(super) const HISTORY: &str = "SELECT entries FROM history WHERE key = $1 ORDER BY seq";
 /// What the time is.
 pub(super) const NOW: &str = concat!("SELECT ", now!());
+/// What our tables take on disk, with their indexes.
+pub(super) const BYTES: &str = "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint
+     FROM unnest(ARRAY['escalations', 'conversations', 'resolutions', 'history', 'dead_letters', 'replays', 'replay_entries', 'audit']) name";
 pub(super) const PING: &str = "SELECT 1 FROM escalations WHERE key = ''";
 
 /// Ended long ago, or open for as long with nobody at it: its message is gone, and any that still came would be too old to

@@ -8,6 +8,8 @@ use super::super::writer::unavailable;
 use super::now_ms;
 use crate::ledger::Error;
 
+const BYTES: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+
 /// A transaction of the writer's. It answers at once, so that whatever is asked of it never waits.
 pub(in crate::ledger) struct Table<'t>(pub(super) &'t Transaction<'t>);
 
@@ -27,6 +29,12 @@ impl Desk for Table<'_> {
 
     async fn now(&self) -> Result<i64, Error> {
         Ok(now_ms())
+    }
+
+    /// Without the write-ahead log, which is emptied again and again.
+    async fn bytes(&self) -> Result<u64, Error> {
+        let row = self.first(BYTES, &[]).await?;
+        row.map_or(Ok(0), |row| row.number(0).map(i64::unsigned_abs))
     }
 }
 

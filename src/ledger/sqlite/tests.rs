@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::desk::own;
 use super::{claims, listing, retention};
 use crate::escalation::{Code, ConversationId, IncidentId, Key, Trigger};
+use crate::ledger::gauges;
 use crate::ledger::letters;
 use crate::ledger::{Cursor, Filter, Sqlite, State};
 
@@ -69,6 +70,7 @@ fn whatever_is_asked_is_searched_by_an_index_and_never_by_going_through_a_table(
     asked.extend(filters().iter().map(listing::list_sql));
     let of_letters = letters::asked_often().into_iter().map(|sql| own(&sql));
     asked.extend(of_letters);
+    asked.extend([gauges::OPEN, gauges::OPEN_LETTERS, gauges::ENTRIES].map(own));
     for sql in asked {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
         let mut statement = connection.prepare(&explain).unwrap();

@@ -155,6 +155,12 @@ impl Genesys {
         self.limits.shut_for()
     }
 
+    /// Under which name the ledger keeps the budget of its credential, where it has one.
+    #[must_use]
+    pub fn budget_account(&self) -> Option<&str> {
+        self.limits.account()
+    }
+
     /// This process ends: what it may still ask others may ask.
     pub async fn give_back(&self) {
         self.limits.give_back().await;

@@ -113,6 +113,7 @@ impl Limits {
         let telemetry = http.telemetry().clone();
         let permits = budget.map(|budget| {
             let (limit, call) = (budget.requests_per_minute, http.call_timeout());
+            telemetry.budget_is(vendor.as_str(), limit);
             Arc::new(Permits::new(account, limit, call, budget.source))
         });
         let inner = Inner {
@@ -139,8 +140,10 @@ impl Limits {
         let mut admission = self.enter()?;
         if let Some(permits) = &inner.permits {
             let began = Instant::now();
-            let taken = tokio::time::timeout(PATIENCE, permits.take(priority)).await;
             let vendor = inner.vendor.as_str();
+            let waits = inner.telemetry.waits_for_permit(vendor);
+            let taken = tokio::time::timeout(PATIENCE, permits.take(priority)).await;
+            drop(waits);
             inner.telemetry.permit_waited(vendor, began.elapsed());
             match taken {
                 Ok(Ok(permit)) => admission.permit = Some(permit),
@@ -294,6 +297,11 @@ impl Limits {
     /// For how long it is idle to take work that needs this vendor.
     pub(super) fn shut_for(&self) -> Option<Duration> {
         self.inner.breaker.shut_for(Instant::now())
+    }
+
+    /// Under which name the ledger keeps the budget, where there is one.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.inner.permits.as_ref().map(|permits| permits.account())
     }
 
     /// This process ends: what it has goes back.

@@ -139,6 +139,10 @@ impl Permits {
         }
     }
 
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
     /// Waits for a permit. Cancel-safe: one that was handed to somebody who has gone goes to the next.
     ///
     /// # Errors

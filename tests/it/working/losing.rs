@@ -15,8 +15,8 @@ use escalator::escalation::{
 };
 use escalator::ledger::{
     Audited, Claim, ClaimRequest, ConversationClaim, ConversationRequest, Entered, Error, Filter,
-    Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned, Record,
-    Recorded, Retention, Sqlite,
+    Gauges, Held, HeldConversation, Known, Ledger, Letters, Orders, Presence, Present, Pruned,
+    Record, Recorded, Retention, Sqlite,
 };
 use escalator::pacing::{Exchange, Grant};
 use escalator::simulator::{
@@ -82,6 +82,10 @@ impl Losing {
 impl Ledger for Losing {
     fn letters(&self) -> &dyn Letters {
         self.inner.letters()
+    }
+
+    fn gauges(&self) -> &dyn Gauges {
+        self.inner.gauges()
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
