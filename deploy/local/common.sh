@@ -14,6 +14,8 @@ EXIT_UNAVAILABLE=69
 RABBITMQ_OLDEST=3.10
 # And of the database: the oldest that its makers still mended when the ledger was written.
 POSTGRES_OLDEST=13
+# And of what tests the rules and scrapes in the tests. Debian 12 has 2.42.
+PROMETHEUS_OLDEST=2.40
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -101,6 +103,33 @@ postgres_version() {
   local version
   version=$("$1/bin/postgres" --version 2>/dev/null) || return 0
   version=${version#*) }
+  printf '%s\n' "${version%%[!0-9.]*}"
+}
+
+# ---- Prometheus' place on this machine --------------------------------------------------------------------
+
+# Prints the folder that holds `prometheus` and `promtool`, as the unpacked archive of its makers does. PROMETHEUS_HOME,
+# where it is set, is the only place looked at.
+prometheus_home() {
+  local found
+  if [[ -n ${PROMETHEUS_HOME:-} ]]; then
+    is_prometheus_home "$PROMETHEUS_HOME" || return 1
+    printf '%s\n' "$PROMETHEUS_HOME"
+    return
+  fi
+  found=$(command -v prometheus) || return 1
+  found=${found%/*}
+  is_prometheus_home "$found" && printf '%s\n' "$found"
+}
+
+is_prometheus_home() { [[ -x $1/prometheus && -x $1/promtool ]]; }
+
+# prometheus_version HOME: prints nothing where it cannot be told.
+prometheus_version() {
+  local version
+  version=$("$1/prometheus" --version 2>&1) || return 0
+  [[ $version == *', version '* ]] || return 0
+  version=${version#*, version }
   printf '%s\n' "${version%%[!0-9.]*}"
 }
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what is missing on this machine, and nothing else:
 #
-#   install.sh GROUP…       where GROUP is rabbitmq, postgres, shellcheck or toolchain
+#   install.sh GROUP…       where GROUP is rabbitmq, postgres, prometheus, shellcheck or toolchain
 #
 # It works on Debian and Ubuntu through apt-get, as root or with sudo. Elsewhere it says what to install. It is quiet,
 # and done in a few milliseconds, when nothing is missing.
 #
-# RabbitMQ and PostgreSQL are wanted for their programs only (rabbitmq.sh and postgres.sh run servers of their own), so
-# the packages never get to start the system's broker, neither now nor at the next boot, nor to make a database cluster.
+# RabbitMQ, PostgreSQL and Prometheus are wanted for their programs only (the scripts and the tests run servers of their
+# own), so the packages never get to start the system's services, neither now nor at the next boot, nor to make a database
+# cluster.
 set -euo pipefail
 
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -20,7 +21,7 @@ POLICY_MARK='# placed by Escalator while it installs packages; to be removed if 
 LOCK_WAIT=300 # seconds, for an apt or dpkg that is at work already
 
 usage() {
-  say "usage: install.sh rabbitmq|postgres|shellcheck|toolchain…"
+  say "usage: install.sh rabbitmq|postgres|prometheus|shellcheck|toolchain…"
   exit "$EXIT_USAGE"
 }
 
@@ -41,6 +42,7 @@ missing_packages() {
     fi
     ;;
   postgres) uses_existing postgres || postgres_home >/dev/null || printf 'postgresql\n' ;;
+  prometheus) prometheus_home >/dev/null || printf 'prometheus\n' ;;
   shellcheck) has shellcheck || printf 'shellcheck\n' ;;
   toolchain) has cc || has gcc || printf 'gcc\nlibc6-dev\n' ;;
   *) usage ;;
@@ -83,14 +85,27 @@ require_postgres() {
   fi
 }
 
+require_prometheus() {
+  local home version
+  home=$(prometheus_home) || die "$EXIT_UNAVAILABLE" "Prometheus is not here${PROMETHEUS_HOME:+ (PROMETHEUS_HOME=$PROMETHEUS_HOME)}"
+  version=$(prometheus_version "$home")
+  if [[ -n $version ]] && is_older_than "$version" "$PROMETHEUS_OLDEST"; then
+    say "Prometheus $version in $home is too old: the project needs $PROMETHEUS_OLDEST or newer."
+    say_how_to_get_prometheus
+    exit "$EXIT_UNAVAILABLE"
+  fi
+}
+
 say_how_to_get_rabbitmq() {
   cat >&2 <<TEXT
   Packages of the newest release for each system: https://www.rabbitmq.com/docs/download
   With its home elsewhere than usual, set RABBITMQ_HOME to the folder that holds sbin/rabbitmq-server.
   Or leave this machine as it is and run a broker in Docker:
-    docker run -d --rm --name escalator-rabbitmq -p 127.0.0.1:5672:5672 -p 127.0.0.1:15672:15672 rabbitmq:management
+    docker run -d --rm --name escalator-rabbitmq -p 127.0.0.1:5672:5672 -p 127.0.0.1:15672:15672 \
+      -p 127.0.0.1:15692:15692 rabbitmq:management
     export ESCALATOR_USE_EXISTING_RABBITMQ=1 AMQP_URL=amqp://guest:guest@127.0.0.1:5672/%2f
     export RABBITMQ_MANAGEMENT_URL=http://guest:guest@127.0.0.1:15672
+    export RABBITMQ_PROMETHEUS_URL=http://127.0.0.1:15692/metrics
 TEXT
 }
 
@@ -102,6 +117,13 @@ say_how_to_get_postgres() {
     docker run -d --rm --name escalator-postgres -p 127.0.0.1:5432:5432 -e POSTGRES_PASSWORD=escalator postgres:18
     export ESCALATOR_USE_EXISTING_POSTGRES=1
     export ESCALATOR_TEST_POSTGRES_URL=postgres://postgres:escalator@127.0.0.1:5432/postgres
+TEXT
+}
+
+say_how_to_get_prometheus() {
+  cat >&2 <<TEXT
+  One archive for each system, with prometheus and promtool in it: https://prometheus.io/download/
+  Put its folder into PATH, or set PROMETHEUS_HOME to it. Nothing has to run: the tests start their own.
 TEXT
 }
 
@@ -117,6 +139,10 @@ say_what_is_missing() {
     postgresql)
       say "PostgreSQL $POSTGRES_OLDEST or newer is not here (brew install postgresql@18, dnf install postgresql-server, …)."
       say_how_to_get_postgres
+      ;;
+    prometheus)
+      say "Prometheus $PROMETHEUS_OLDEST or newer is not here (brew install prometheus, …)."
+      say_how_to_get_prometheus
       ;;
     erlang-nox) say "Erlang, which RabbitMQ runs on, is not here: there is no erl in PATH." ;;
     gcc) say "A C compiler is not here (xcode-select --install, dnf install gcc, …)." ;;
@@ -180,10 +206,11 @@ allow_clusters() {
 }
 
 # policy-rc.d does not keep a package from being enabled for the next boot.
-disable_system_broker() {
+# disable_service UNIT NAME
+disable_service() {
   has systemctl || return 0
-  ${sudo:+"${sudo[@]}"} systemctl disable rabbitmq-server.service >/dev/null 2>&1 || true
-  say "the system's own RabbitMQ was left switched off; to have it: systemctl enable --now rabbitmq-server"
+  ${sudo:+"${sudo[@]}"} systemctl disable "$1.service" >/dev/null 2>&1 || true
+  say "the system's own $2 was left switched off; to have it: systemctl enable --now $1"
 }
 
 # ---- All of it --------------------------------------------------------------------------------------------
@@ -245,7 +272,8 @@ if [[ -n $missing ]]; then
     # shellcheck disable=SC2086
     apt_install $missing || exit "$EXIT_UNAVAILABLE"
   fi
-  [[ $missing != *rabbitmq-server* ]] || disable_system_broker
+  [[ $missing != *rabbitmq-server* ]] || disable_service rabbitmq-server RabbitMQ
+  [[ $missing != *prometheus* ]] || disable_service prometheus Prometheus
   if [[ $missing == *postgresql* ]]; then
     allow_clusters
     say "no database cluster of the system's own was made; to have one: pg_createcluster VERSION main --start"
@@ -257,6 +285,7 @@ for group in "$@"; do
   case $group in
   rabbitmq) require_rabbitmq ;;
   postgres) require_postgres ;;
+  prometheus) require_prometheus ;;
   toolchain) require_cargo ;;
   esac
 done

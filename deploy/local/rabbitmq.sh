@@ -13,7 +13,7 @@
 #   rabbitmq.sh destroy DIR   ends it at once and removes DIR
 #
 # A stopped node keeps its epmd (Erlang's name server, 1 MB) until `destroy`: it holds the node's place. epmd is the
-# first process of a node to bind a port, so one node's four ports are never handed to another while it is down.
+# first process of a node to bind a port, so one node's five ports are never handed to another while it is down.
 set -euo pipefail
 
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -25,10 +25,10 @@ source "$here/part.sh"
 MARKER=.made-by-escalator-rabbitmq
 BOOT_LIMIT=180 # seconds; on a machine that is busy with something else a boot has taken over 60
 STOP_LIMIT=60 # seconds
-# Four ports a node. Below 32768 the kernel gives none away to outgoing connections (net.ipv4.ip_local_port_range);
+# Five ports a node. Below 32768 the kernel gives none away to outgoing connections (net.ipv4.ip_local_port_range);
 # above it, a node's port may be the local end of somebody's connection just when the node wants to bind it.
 FIRST_PORT=20000
-PORT_BLOCKS=3000
+PORT_BLOCKS=2400
 
 usage() {
   sed -n '5,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
@@ -48,16 +48,16 @@ make_folder() {
 
 # ---- Ports ------------------------------------------------------------------------------------------------
 
-# Sets the four ports from the first of their block.
+# Sets the five ports from the first of their block.
 use_ports() {
-  epmd_port=$1 amqp_port=$(($1 + 1)) dist_port=$(($1 + 2)) management_port=$(($1 + 3))
+  epmd_port=$1 amqp_port=$(($1 + 1)) dist_port=$(($1 + 2)) management_port=$(($1 + 3)) prometheus_port=$(($1 + 4))
 }
 
 choose_ports() {
   local port
   for _ in {1..200}; do
-    use_ports $((FIRST_PORT + RANDOM % PORT_BLOCKS * 4))
-    for port in "$epmd_port" "$amqp_port" "$dist_port" "$management_port"; do
+    use_ports $((FIRST_PORT + RANDOM % PORT_BLOCKS * 5))
+    for port in "$epmd_port" "$amqp_port" "$dist_port" "$management_port" "$prometheus_port"; do
       is_taken "$port" && continue 2
     done
     printf '%s\n' "$epmd_port" >"$dir/run/ports"
@@ -106,13 +106,16 @@ set_environment() {
 
 write_config() {
   : >"$dir/etc/rabbitmq-env.conf"
-  # No rabbitmq_prometheus: nobody scrapes this node. Either plugin brings the management agent, which makes an
-  # orderly stop wait five seconds before RabbitMQ 3.13 (rabbitmq-server#11070); `kill` and `destroy` do not wait.
-  printf '[rabbitmq_management].\n' >"$dir/etc/enabled_plugins"
+  # rabbitmq_prometheus costs a boot nothing that could be measured beside rabbitmq_management. Either plugin brings the
+  # management agent, which makes an orderly stop wait five seconds before RabbitMQ 3.13 (rabbitmq-server#11070); `kill`
+  # and `destroy` do not wait.
+  printf '[rabbitmq_management,rabbitmq_prometheus].\n' >"$dir/etc/enabled_plugins"
   cat >"$dir/etc/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$amqp_port
 management.tcp.ip = 127.0.0.1
 management.tcp.port = $management_port
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = $prometheus_port
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 1GB
 log.console = false
@@ -123,6 +126,7 @@ write_env() {
   cat >"$dir/env.new" <<ENV
 AMQP_URL=amqp://guest:guest@127.0.0.1:$amqp_port/%2f
 RABBITMQ_MANAGEMENT_URL=http://guest:guest@127.0.0.1:$management_port
+RABBITMQ_PROMETHEUS_URL=http://127.0.0.1:$prometheus_port/metrics
 RABBITMQ_NODE_DIR=$dir
 ENV
   mv -- "$dir/env.new" "$dir/env"
@@ -151,7 +155,7 @@ await_boot() {
   # A foreign broker on our port would answer as well, so ours has to live: with its port taken it ends by itself. And
   # so does an epmd that came second to the same block, long before a node is up.
   while ((SECONDS < deadline)) && recorded "$dir/run/epmd" && recorded "$dir/run/beam"; do
-    [[ -s $dir/run/rabbitmq.pid ]] && answers_amqp && is_taken "$management_port" && return
+    [[ -s $dir/run/rabbitmq.pid ]] && answers_amqp && is_taken "$management_port" && is_taken "$prometheus_port" && return
     sleep 0.05
   done
   return 1
@@ -220,7 +224,7 @@ start() {
     fi
   done
   say_why_not "$dir"/log/*.out "$dir/log/rabbitmq.log"
-  die "$EXIT_UNAVAILABLE" "the node in $dir did not come up (ports $epmd_port to $management_port)"
+  die "$EXIT_UNAVAILABLE" "the node in $dir did not come up (ports $epmd_port to $prometheus_port)"
 }
 
 freeze() {
@@ -244,7 +248,8 @@ status() {
     return 4
   fi
   load_ports
-  printf 'running pid=%s amqp=%s management=%s\n' "$recorded_pid" "$amqp_port" "$management_port"
+  printf 'running pid=%s amqp=%s management=%s prometheus=%s\n' \
+    "$recorded_pid" "$amqp_port" "$management_port" "$prometheus_port"
 }
 
 ctl() {

@@ -104,6 +104,8 @@ PLAIN_TESTS=(
   an_installation_of_nothing_is_silent
   versions_are_compared_as_numbers
   the_postgres_that_is_named_counts_unless_it_is_too_old
+  the_prometheus_that_is_named_counts_unless_it_is_too_old
+  what_is_wrong_with_the_rules_is_said
 )
 
 # is_here PART: not, where the one in use is of another machine; then there is nothing here to test it with.

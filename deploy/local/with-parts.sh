@@ -3,8 +3,8 @@
 #
 #   with-parts.sh PART… -- COMMAND [ARGUMENT…]       where PART is rabbitmq or postgres
 #
-# COMMAND finds in its environment, for rabbitmq: AMQP_URL, RABBITMQ_MANAGEMENT_URL and RABBITMQ_NODE_DIR (for
-# rabbitmq.sh); for postgres: ESCALATOR_TEST_POSTGRES_URL and ESCALATOR_TEST_POSTGRES_DIR (for postgres.sh). The exit code
+# COMMAND finds in its environment, for rabbitmq: AMQP_URL, RABBITMQ_MANAGEMENT_URL, RABBITMQ_PROMETHEUS_URL and
+# RABBITMQ_NODE_DIR (for rabbitmq.sh); for postgres: ESCALATOR_TEST_POSTGRES_URL and ESCALATOR_TEST_POSTGRES_DIR (for postgres.sh). The exit code
 # is COMMAND's; after a Ctrl-C 130, after SIGTERM 143, after SIGHUP 129. Any number of these run side by side.
 #
 # With ESCALATOR_USE_EXISTING_RABBITMQ=1 and AMQP_URL set, COMMAND gets that broker and none is made; likewise with

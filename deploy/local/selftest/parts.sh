@@ -22,7 +22,7 @@ the_exit_code_and_standard_input_are_the_commands_own() {
   local status=0
   # shellcheck disable=SC2016 # for the inner shell
   (with_parts rabbitmq postgres -- bash -c 'read -r word
-    [[ -n $AMQP_URL && -f $RABBITMQ_NODE_DIR/env && -n $ESCALATOR_TEST_POSTGRES_URL && $word == given ]] &&
+    [[ -n $AMQP_URL && -n $RABBITMQ_PROMETHEUS_URL && -f $RABBITMQ_NODE_DIR/env && -n $ESCALATOR_TEST_POSTGRES_URL && $word == given ]] &&
     [[ -f $ESCALATOR_TEST_POSTGRES_DIR/env ]] && exit 7') <<<given || status=$?
   same 'exit code' 7 "$status"
   expect_nothing_left
@@ -84,15 +84,15 @@ where_nothing_can_be_installed_it_says_what_is_missing() {
   mkdir "$scratch/bin"
   for tool in bash cat dirname; do ln -s "$(command -v "$tool")" "$scratch/bin/$tool"; done
   exits 69 env "PATH=$scratch/bin" RABBITMQ_HOME=/nonexistent POSTGRES_HOME=/nonexistent \
-    "$BASH" "$here/install.sh" rabbitmq postgres shellcheck toolchain
-  for tool in RabbitMQ PostgreSQL shellcheck 'C compiler' ESCALATOR_USE_EXISTING_RABBITMQ ESCALATOR_USE_EXISTING_POSTGRES; do
+    PROMETHEUS_HOME=/nonexistent "$BASH" "$here/install.sh" rabbitmq postgres prometheus shellcheck toolchain
+  for tool in RabbitMQ PostgreSQL Prometheus shellcheck 'C compiler' ESCALATOR_USE_EXISTING_RABBITMQ ESCALATOR_USE_EXISTING_POSTGRES; do
     grep -qF "$tool" "$scratch/output" || fail "no word of $tool in: $(<"$scratch/output")"
   done
   exits 64 "$here/install.sh" nonsense
 }
 
 an_installation_of_nothing_is_silent() {
-  exits 0 "$here/install.sh" rabbitmq postgres
+  exits 0 "$here/install.sh" rabbitmq postgres prometheus
   same 'its words' '' "$(<"$scratch/output")"
 }
 
@@ -122,4 +122,53 @@ the_postgres_that_is_named_counts_unless_it_is_too_old() {
   grep -qF 'too old' "$scratch/output" || fail "no word of its age in: $(<"$scratch/output")"
   exits 0 env "POSTGRES_HOME=$scratch/13" "$here/install.sh" postgres
   ! (POSTGRES_HOME=$scratch postgres_home) || fail 'a folder without a server is a home'
+}
+
+the_prometheus_that_is_named_counts_unless_it_is_too_old() {
+  local version
+  for version in 2.39.1 2.42.0+ds 3.0.0-rc.0; do
+    mkdir "$scratch/$version"
+    printf '#!/bin/sh\necho "prometheus, version %s (branch: HEAD, revision: 0)" >&2\n' "$version" >"$scratch/$version/prometheus"
+    cp "$scratch/$version/prometheus" "$scratch/$version/promtool"
+    chmod +x "$scratch/$version/"*
+    same 'home' "$scratch/$version" "$(PROMETHEUS_HOME=$scratch/$version prometheus_home)"
+  done
+  same 'version' 2.42.0 "$(prometheus_version "$scratch/2.42.0+ds")"
+  exits 69 env "PROMETHEUS_HOME=$scratch/2.39.1" "$here/install.sh" prometheus
+  grep -qF 'too old' "$scratch/output" || fail "no word of its age in: $(<"$scratch/output")"
+  exits 0 env "PROMETHEUS_HOME=$scratch/2.42.0+ds" "$here/install.sh" prometheus
+  exits 0 env "PROMETHEUS_HOME=$scratch/3.0.0-rc.0" "$here/install.sh" prometheus
+  rm "$scratch/3.0.0-rc.0/promtool"
+  ! (PROMETHEUS_HOME=$scratch/3.0.0-rc.0 prometheus_home) || fail 'a folder without promtool is a home'
+}
+
+# write_rules EXPRESSION: and what goes along with them.
+write_rules() {
+  local folder=$scratch/prometheus
+  mkdir -p "$folder/rules" "$folder/tests"
+  printf 'rule_files: [rules/*.yml]\n' >"$folder/prometheus.yml"
+  printf 'groups: [{name: g, rules: [{alert: Down, expr: "%s"}]}]\n' "$1" >"$folder/rules/alerts.yml"
+  cat >"$folder/tests/alerts.yml" <<'TEXT'
+rule_files: [../rules/alerts.yml]
+tests:
+  - input_series: [{series: 'up{job="a"}', values: '0'}]
+    alert_rule_test: [{eval_time: 0, alertname: Down, exp_alerts: [{exp_labels: {job: a}}]}]
+TEXT
+}
+
+what_is_wrong_with_the_rules_is_said() {
+  prometheus_home >/dev/null || { say 'skipped: no promtool on this machine'; return; }
+  exits 0 "$here/check-prometheus.sh"
+  same 'its words' '' "$(<"$scratch/output")"
+  write_rules 'up == 0'
+  exits 0 "$here/check-prometheus.sh" "$scratch/prometheus"
+  same 'its words' '' "$(<"$scratch/output")"
+  write_rules 'up == 1'
+  exits 1 "$here/check-prometheus.sh" "$scratch/prometheus"
+  grep -qF 'alertname: Down' "$scratch/output" || fail "no word of the test that fails in: $(<"$scratch/output")"
+  write_rules 'up =='
+  exits 1 "$here/check-prometheus.sh" "$scratch/prometheus"
+  grep -qF 'parse error' "$scratch/output" || fail "no word of the rule that is none in: $(<"$scratch/output")"
+  exits 64 "$here/check-prometheus.sh" "$scratch"
+  exits 64 "$here/check-prometheus.sh" "$scratch/prometheus" "$scratch"
 }

@@ -15,6 +15,26 @@ http() {
   )
 }
 
+# metrics NODE: what its own exporter tells.
+metrics() {
+  local url
+  url=$(address "$1" RABBITMQ_PROMETHEUS_URL)
+  url=${url#http://127.0.0.1:}
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/${url%%/*}"
+    printf 'GET /%s HTTP/1.0\r\nHost: localhost\r\n\r\n' "${url#*/}" >&3
+    cat <&3
+  )
+}
+
+# tells_of_itself NODE
+tells_of_itself() {
+  local answer
+  answer=$(metrics "$1")
+  [[ $answer == *"rabbitmq_identity_info{rabbitmq_node=\"$(<"$1/.made-by-escalator-rabbitmq")@"* ]] ||
+    fail "no metrics of the node's own in: $answer"
+}
+
 # http_says NODE PATTERN METHOD PATH [BODY]
 http_says() {
   local answer
@@ -43,6 +63,8 @@ two_nodes_live_side_by_side_and_apart() {
   exits 0 node status "$two"
   put_message "$one"
   http_says "$two" ' 404 ' GET /api/queues/%2f/kept
+  tells_of_itself "$one"
+  tells_of_itself "$two"
   node destroy "$one"
   http_says "$two" ' 404 ' GET /api/queues/%2f/kept
   node destroy "$two"
@@ -64,6 +86,7 @@ a_node_comes_back_on_its_ports_with_its_messages() {
   node start "$dir"
   same 'addresses after a stop' "$env" "$(<"$dir/env")"
   expect_message "$dir"
+  tells_of_itself "$dir"
 
   read -r pid _ <"$dir/run/beam"
   node kill "$dir"
@@ -71,6 +94,7 @@ a_node_comes_back_on_its_ports_with_its_messages() {
   node start "$dir"
   same 'addresses after a crash' "$env" "$(<"$dir/env")"
   expect_message "$dir"
+  tells_of_itself "$dir"
 
   node freeze "$dir"
   exits 4 node status "$dir"
