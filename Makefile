@@ -1,6 +1,6 @@
 # Everything a newcomer needs: `make demo` shows the product, `make test` proves it, `make lint` keeps it tidy.
-# What is missing on the machine (a C compiler, RabbitMQ, PostgreSQL, shellcheck) is installed by deploy/local/install.sh, which
-# says what to do where it cannot. Paths are relative, so that the checkout may stand under any name.
+# What is missing on the machine (a C compiler, RabbitMQ, PostgreSQL, Prometheus, shellcheck) is installed by
+# deploy/local/install.sh, which says what to do where it cannot. Paths are relative, so that the checkout may stand under any name.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -29,11 +29,11 @@ test: test-build test-scripts ## all tests, against a RabbitMQ and a PostgreSQL 
 	$(with_both) cargo test --locked $(TEST_ARGS)
 
 test-build:
-	@$(install) toolchain rabbitmq postgres
+	@$(install) toolchain rabbitmq postgres prometheus
 	cargo build --locked --all-targets
 
 test-scripts: ## the tests of deploy/local alone (about 40 seconds)
-	@$(install) rabbitmq postgres
+	@$(install) rabbitmq postgres prometheus
 	deploy/local/selftest.sh
 
 model: ## visit everything that can happen in a small world, with larger bounds than `make test` (minutes, a few GB)
@@ -57,15 +57,16 @@ torture: ## a crash at every point, beside every fault of the vendors (TORTURE_O
 	$(with_both) cargo test --locked --profile torture --test torture
 
 endurance: ## limits, outages and restarts at their real length, about half an hour (ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters)
-	@$(install) toolchain rabbitmq postgres
+	@$(install) toolchain rabbitmq postgres prometheus
 	$(with_both) cargo test --locked --profile torture --test endurance
 
-lint: ## formatting, clippy, documentation and shell scripts, warnings denied
-	@$(install) toolchain shellcheck
+lint: ## formatting, clippy, documentation, shell scripts and Prometheus' rules, warnings denied
+	@$(install) toolchain shellcheck prometheus
 	cargo fmt --check
 	cargo clippy --locked --all-targets --test soak --test torture --test endurance -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	find . -name target -prune -o -name .git -prune -o -name '*.sh' -print0 | xargs -0 shellcheck -x .ci/run
+	deploy/local/check-prometheus.sh
 
 fmt: ## format the code
 	cargo fmt

@@ -17,6 +17,9 @@ use crate::support::program::PATIENCE;
 const COMPOSE: &str = "docker-compose.yml";
 const COMPOSE_POSTGRES: &str = "docker-compose.postgres.yml";
 const IMAGE: &str = "deploy/Dockerfile";
+const PROMETHEUS: &str = "deploy/prometheus/prometheus.yml";
+const DATA_SOURCE: &str = "deploy/grafana/provisioning/datasources/prometheus.yml";
+const DASHBOARDS: &str = "deploy/grafana/provisioning/dashboards/escalator.yml";
 const UNIT: &str = "deploy/systemd/escalator.service";
 const UNIT_SETTINGS: &str = "deploy/systemd/escalator.env";
 const DEMO: [&str; 3] = [
@@ -35,6 +38,19 @@ const NOT_OURS: &[&str] = &[
     "POSTGRES_USER",
     "POSTGRES_PASSWORD",
     "POSTGRES_DB",
+    // Grafana's.
+    "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES",
+    "GF_ANALYTICS_CHECK_FOR_UPDATES",
+    "GF_ANALYTICS_REPORTING_ENABLED",
+    "GF_AUTH_ANONYMOUS_ENABLED",
+    "GF_AUTH_ANONYMOUS_ORG_ROLE",
+    "GF_AUTH_BASIC_ENABLED",
+    "GF_AUTH_DISABLE_LOGIN_FORM",
+    "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH",
+    "GF_NEWS_NEWS_FEED_ENABLED",
+    "GF_PLUGINS_PREINSTALL_AUTO_UPDATE",
+    "GF_PLUGINS_PREINSTALL_DISABLED",
+    "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION",
     // The Compose file's own, and the Dockerfile's.
     "ESCALATOR_SETTINGS",
     "RUST_VERSION",
@@ -101,7 +117,14 @@ fn every_variable_that_they_name_is_one_that_somebody_reads() {
         }
         known.insert(entry.variable);
     }
-    let files = [COMPOSE, COMPOSE_POSTGRES, IMAGE, UNIT, UNIT_SETTINGS];
+    let files = [
+        COMPOSE,
+        COMPOSE_POSTGRES,
+        PROMETHEUS,
+        IMAGE,
+        UNIT,
+        UNIT_SETTINGS,
+    ];
     for path in files.iter().chain(&DEMO).chain(&DEMO_DATABASE) {
         let text = text(path);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -254,9 +277,36 @@ fn assert_loads_with_postgres(unit: &str, credentials: &Path) {
     assert!(matches!(url, DatabaseUrl::Postgres { url } if url.expose_secret() == address));
 }
 
+/// The services of the Compose file, each with what is said of it.
+fn services() -> BTreeMap<String, String> {
+    let compose = text(COMPOSE);
+    let (_, services) = compose.split_once("\nservices:\n").unwrap();
+    let (services, _) = services.split_once("\nvolumes:\n").unwrap();
+    let mut found = BTreeMap::new();
+    let mut name = "";
+    for line in services.lines() {
+        if let Some(begun) = line.strip_prefix("  ").and_then(|l| l.strip_suffix(':'))
+            && !begun.starts_with(' ')
+        {
+            name = begun;
+        }
+        let said: &mut String = found.entry(name.to_owned()).or_default();
+        said.push_str(line);
+        said.push('\n');
+    }
+    found
+}
+
+/// Those that run the program.
+fn is_ours(service: &str) -> bool {
+    service.contains("\n    <<: *escalator\n")
+}
+
 /// Every way in which they start the program, without its name.
 fn invocations() -> Vec<Vec<String>> {
-    let (image, compose, unit) = (text(IMAGE), text(COMPOSE), text(UNIT));
+    let (image, unit) = (text(IMAGE), text(UNIT));
+    let ours = services().into_values().filter(|said| is_ours(said));
+    let compose: String = ours.collect();
     let mut found = Vec::new();
     for list in after(&image, "CMD ").chain(after(&compose, "test: ")) {
         found.push(serde_json::from_str::<Vec<String>>(list).unwrap());
@@ -280,8 +330,6 @@ fn invocations() -> Vec<Vec<String>> {
     for words in &mut found {
         words.retain(|word| !["CMD", "escalator", "/usr/local/bin/escalator"].contains(&&**word));
     }
-    // The broker's own health check.
-    found.retain(|words| words[0] != "rabbitmq-diagnostics");
     found
 }
 
@@ -323,13 +371,15 @@ fn their_ports_are_the_programs_own_and_published_on_loopback_only() {
     {
         assert_eq!(port(&worker.0[url]), *port_of);
     }
-    // RabbitMQ's page for people; its AMQP port stays inside.
+    // RabbitMQ's page for people, and those of Prometheus and Grafana; the ports for programs stay inside.
     let expected = [
         port(&ingress),
         port(&admin),
         simulated[0],
         simulated[1],
         "15672",
+        "9090",
+        "3000",
     ];
     assert_eq!(published, expected.map(str::to_owned).into());
 
@@ -339,6 +389,142 @@ fn their_ports_are_the_programs_own_and_published_on_loopback_only() {
         [port(&ingress)]
     );
     assert!(image.contains(&format!("INGRESS_LISTEN=0.0.0.0:{} ", port(&ingress))));
+}
+
+/// The targets of a job of Prometheus', as host and port.
+fn targets(job: &str) -> BTreeSet<(String, String)> {
+    let settings = text(PROMETHEUS);
+    let jobs = settings.split("\n  - job_name: ").skip(1);
+    let of_job = jobs.filter(|said| said.lines().next() == Some(job));
+    let said: String = of_job.collect();
+    let addresses = said
+        .split_once("- targets:\n")
+        .unwrap()
+        .1
+        .lines()
+        .map_while(|line| line.strip_prefix("          - "));
+    let pair = |address: &str| {
+        let (host, port) = address.split_once(':').unwrap();
+        (host.to_owned(), port.to_owned())
+    };
+    addresses.map(pair).collect()
+}
+
+#[test]
+fn prometheus_scrapes_every_process_with_a_role_where_it_listens_and_the_broker() {
+    let services = services();
+    let roles = services
+        .iter()
+        .filter(|(_, said)| is_ours(said) && !said.contains("- simulate\n"));
+    let admin = default("admin.listen");
+    let expected: BTreeSet<_> = roles
+        .map(|(name, _)| (name.clone(), port(&admin).to_owned()))
+        .collect();
+    assert_eq!(expected.len(), 2, "{expected:?}");
+    assert_eq!(targets("escalator"), expected);
+    for (name, port) in &expected {
+        let settings = Given::in_file(&format!("deploy/demo/{name}.env"));
+        let listens = &settings.0["ADMIN_LISTEN"];
+        assert_eq!(listens, &format!("0.0.0.0:{port}"), "{name}");
+    }
+    // RabbitMQ's own default.
+    let broker = ("rabbitmq".to_owned(), "15692".to_owned());
+    assert_eq!(targets("rabbitmq"), [broker].into());
+    assert!(services.contains_key("rabbitmq"));
+}
+
+#[test]
+fn those_who_watch_come_when_they_are_asked_for_and_may_only_look() {
+    let services = services();
+    let watching: Vec<_> = services
+        .iter()
+        .filter(|(_, said)| said.contains("\n    profiles: [watch]\n"))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(watching, ["grafana", "prometheus"]);
+    for name in watching {
+        let said = &services[name];
+        let (_, version) = after(said, "image: ")
+            .next()
+            .unwrap()
+            .split_once(':')
+            .unwrap();
+        let parts: Vec<_> = version.trim_start_matches('v').split('.').collect();
+        assert!(
+            parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok()),
+            "{name} is not pinned: {version}"
+        );
+        for wanted in [
+            "read_only: true",
+            "cap_drop: [ALL]",
+            "security_opt: [\"no-new-privileges:true\"]",
+            "healthcheck:",
+            "limits: {",
+            "logging: *logging",
+        ] {
+            assert!(said.contains(wanted), "{name} lacks {wanted}");
+        }
+        assert!(!said.contains("env_file"), "{name} is told of a secret");
+        for mount in after(said, "- ./") {
+            assert!(mount.ends_with(":ro"), "{mount}");
+        }
+    }
+}
+
+#[test]
+fn grafana_finds_prometheus_and_the_dashboards() {
+    let services = services();
+    let (grafana, prometheus) = (&services["grafana"], &services["prometheus"]);
+    let url = text(DATA_SOURCE);
+    let url = after(&url, "url: http://prometheus:").next().unwrap();
+    assert!(prometheus.contains(&format!(":{url}\"]\n")), "{url}");
+
+    let dashboards = text(DASHBOARDS);
+    let path = after(&dashboards, "path: ").next().unwrap();
+    let mount = format!("- ./deploy/grafana/dashboards:{path}:ro");
+    assert!(grafana.contains(&mount), "{mount}");
+    let provisioning = "- ./deploy/grafana/provisioning:/etc/grafana/provisioning:ro";
+    assert!(grafana.contains(provisioning));
+    let home = after(grafana, "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: ");
+    let home = home.last().unwrap().strip_prefix(path).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana/dashboards");
+    let home = folder.join(home.trim_start_matches('/'));
+    assert!(!folder.is_dir() || home.is_file(), "{}", home.display());
+
+    // What is drawn over too short a time to have two samples in it is empty.
+    let settings = text(PROMETHEUS);
+    let scraped = after(&settings, "scrape_interval: ").next();
+    let data_source = text(DATA_SOURCE);
+    assert_eq!(after(&data_source, "timeInterval: ").next(), scraped);
+}
+
+/// Prometheus 2 keeps `le="15"` as it was scraped, 3 makes it `le="15.0"`. What asks for one of them alone finds nothing in the
+/// other, and an objective that finds no good event pages for ever.
+#[test]
+fn whoever_asks_for_a_bucket_finds_it_in_prometheus_2_and_3() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["deploy/prometheus/rules", "deploy/grafana/dashboards"] {
+        for file in fs::read_dir(root.join(folder)).into_iter().flatten() {
+            let file = file.unwrap().path();
+            let text = fs::read_to_string(&file).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                // In JSON the quotes are escaped.
+                let line = line.replace("\\\"", "\"");
+                for (at, label) in line.match_indices("le=\"") {
+                    if line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+                        continue; // `role`, and whatever else ends so
+                    }
+                    let bound = line[at + label.len()..].split('"').next().unwrap();
+                    assert!(
+                        bound == "+Inf" || bound.parse::<f64>().is_ok_and(|le| le.fract() != 0.0),
+                        "{}:{}: le=\"{bound}\" is le=~\"{bound}(\\\\.0)?\"",
+                        file.display(),
+                        number + 1
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[test]

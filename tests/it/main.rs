@@ -29,4 +29,5 @@ mod pagerduty;
 mod simulator;
 mod support;
 mod torture;
+mod watching;
 mod working;

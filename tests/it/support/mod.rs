@@ -5,6 +5,8 @@ pub(crate) mod database;
 pub(crate) mod duplicator;
 pub(crate) mod node;
 pub(crate) mod program;
+#[allow(dead_code, reason = "what rules and dashboards are asked with")]
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod vhost;
 pub(crate) mod world;

@@ -12,6 +12,8 @@ pub(crate) struct Node {
     /// Where it answers. The same after a restart.
     pub(crate) amqp_url: String,
     pub(crate) management_url: String,
+    /// Where it tells of itself to a Prometheus.
+    pub(crate) prometheus_url: String,
     _parent: TempDir,
 }
 
@@ -31,6 +33,7 @@ impl Node {
         Self {
             amqp_url: setting("AMQP_URL"),
             management_url: setting("RABBITMQ_MANAGEMENT_URL"),
+            prometheus_url: setting("RABBITMQ_PROMETHEUS_URL"),
             folder,
             _parent: parent,
         }

@@ -250,14 +250,10 @@ impl Drop for Vhost {
 
 impl Api {
     fn new(root: Url) -> Self {
-        static PROVIDER: Once = Once::new();
-        // reqwest asks for one even when it only talks plain HTTP. It fails if somebody else installed one: as good.
-        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        let client = Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()
-            .unwrap();
-        Self { client, root }
+        Self {
+            client: client(),
+            root,
+        }
     }
 
     async fn call(&self, method: Method, path: &[&str], body: Option<Value>) -> Value {
@@ -285,6 +281,15 @@ impl Api {
         );
         answer.json().await.unwrap_or(Value::Null)
     }
+}
+
+/// For the servers around a test.
+pub(crate) fn client() -> Client {
+    static PROVIDER: Once = Once::new();
+    // reqwest asks for one even when it only talks plain HTTP. It fails if somebody else installed one: as good.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    let client = Client::builder().timeout(Duration::from_secs(30));
+    client.build().unwrap()
 }
 
 fn setting(name: &str, default: &str) -> Url {
