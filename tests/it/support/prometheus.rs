@@ -357,7 +357,8 @@ impl Prometheus {
     }
 
     /// Waits until an expression is one number, and that one.
-    pub(crate) async fn becomes(&self, promql: &str, wanted: f64) {
+    pub(crate) async fn becomes(&self, promql: &str, wanted: usize) {
+        let wanted = u32::try_from(wanted).map(f64::from).unwrap();
         let is = |samples: &[Sample]| matches!(samples, [one] if (one.value - wanted).abs() < 1e-9);
         self.wait_until(promql, is).await;
     }
