@@ -1,3 +1,6 @@
-//! What those see who watch it: the real program, scraped by a real Prometheus.
+//! What those see who watch it: metrics, dashboards and rules, and that these ask for what is really there.
 
+mod dashboards;
+mod picture;
 mod prometheus;
+mod promql;
