@@ -151,19 +151,26 @@ fn status() -> [Panel; 8] {
 
 fn what_is_there() -> [Panel; 6] {
     let there = [(0, "away", "red"), (1, "there", "green")];
-    let answers = [(0, "answers", "green"), (1, "shut", "red")];
     let vendor = |id, title, name: &str| {
+        let shut = |trouble: &str| {
+            format!(r#"max(escalator_vendor_shut{{vendor="{name}", trouble="{trouble}"}})"#)
+        };
         stat(
             id,
             title,
-            "Whether a process asks this vendor nothing but probes, since it fails again and again (outage) or refuses our secret (credential). Shut: what needs it waits in the queue and spends no attempt.",
+            "Whether a process asks this vendor nothing but probes: `shut`, since it fails again and again; `refuses us`, since it does not take our secret, and then a person has to change it. What needs the vendor waits in the queue and spends no attempt.",
         )
         .asks(
-            &format!("max by (trouble) (escalator_vendor_shut{{vendor=\"{name}\"}})"),
-            "{{trouble}}",
+            &format!("{} + 2 * {}", shut("outage"), shut("credential")),
+            name,
         )
         .unit("short")
-        .says(&answers)
+        .says(&[
+            (0, "answers", "green"),
+            (1, "shut", "red"),
+            (2, "refuses us", "red"),
+            (3, "refuses us", "red"),
+        ])
         .nothing("not asked yet")
         .steps("green", &[(1.0, "red")])
         .sized(4, 3)

@@ -110,6 +110,7 @@ pub(super) fn table(id: u64, title: &str, description: &str) -> Panel {
     });
     panel.json["options"] = json!({
         "cellHeight": "sm",
+        "frameIndex": 0,
         "footer": { "countRows": false, "reducer": ["sum"], "show": false },
         "showHeader": true,
         "sortBy": [{ "desc": true, "displayName": "Value" }],
