@@ -158,8 +158,6 @@ TEXT
 
 what_is_wrong_with_the_rules_is_said() {
   prometheus_home >/dev/null || { say 'skipped: no promtool on this machine'; return; }
-  exits 0 "$here/check-prometheus.sh"
-  same 'its words' '' "$(<"$scratch/output")"
   write_rules 'up == 0'
   exits 0 "$here/check-prometheus.sh" "$scratch/prometheus"
   same 'its words' '' "$(<"$scratch/output")"
