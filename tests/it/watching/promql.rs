@@ -80,7 +80,7 @@ pub(crate) struct Reading {
 /// What Prometheus itself would refuse; and a name or label that does not exist, the rate of what is no counter, a quantile
 /// without `le`, or two sides whose labels can never match: what it would answer with silence.
 pub(crate) fn read(query: &str, known: &Known) -> Result<Reading, String> {
-    let expression = parser::parse(query).map_err(|error| error.to_string())?;
+    let expression = parser::parse(query)?;
     let mut reader = Reader {
         known,
         metrics: BTreeSet::new(),
@@ -174,17 +174,15 @@ impl Reader<'_> {
             // At most one argument of a function is a vector; the others are numbers and texts, which have none.
             labels.extend(self.labels(argument)?);
         }
+        if function == "histogram_quantile" && !labels.remove("le") {
+            return Err(format!("{function} of something without le"));
+        }
         match function {
             "rate" | "irate" | "increase" | "resets" => {
                 self.must_be(Kind::Counter, function, call)?;
             }
             "delta" | "idelta" | "deriv" | "predict_linear" => {
                 self.must_be(Kind::Gauge, function, call)?;
-            }
-            "histogram_quantile" => {
-                if !labels.remove("le") {
-                    return Err(format!("{function} of something without le"));
-                }
             }
             "absent" | "absent_over_time" => return Ok(labels_of_what_is_absent(call)),
             "scalar" => labels.clear(),
