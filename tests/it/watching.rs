@@ -4,3 +4,4 @@ mod dashboards;
 mod picture;
 mod prometheus;
 mod promql;
+mod rules;

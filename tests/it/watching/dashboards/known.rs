@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::watching::promql::{self, Kind, Known};
+use crate::watching::rules::{self, Rule};
 
 use Kind::{Counter, Gauge, Histogram};
 
@@ -200,55 +201,10 @@ pub(crate) fn known_metrics() -> Known {
 }
 
 /// Each rule with the labels that its query gives it; a rule may use those above it.
-fn add_rules(known: &mut Known, rules: &str) {
-    for (name, query) in recorded(rules) {
+fn add_rules(known: &mut Known, text: &str) {
+    for Rule { name, query, .. } in rules::read(text) {
         let reading = promql::read(&query, known)
             .unwrap_or_else(|error| panic!("{RECORDING_RULES}: {name}: {error}\n{query}"));
         known.made(&name, reading.labels.iter().map(String::as_str));
     }
-}
-
-/// The rules of a file, in the two forms that ours have: `expr: QUERY`, and `expr: >-` or `|` with the query below it,
-/// further to the right.
-fn recorded(rules: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut lines = rules.lines().peekable();
-    let mut name = None;
-    while let Some(line) = lines.next() {
-        let indent = line.len() - line.trim_start().len();
-        let line = line.trim();
-        if let Some(record) = line.strip_prefix("- record:") {
-            name = Some(record.trim().to_owned());
-        } else if let Some(expr) = line.strip_prefix("expr:").map(str::trim)
-            && let Some(name) = name.take()
-        {
-            let mut query = String::new();
-            if expr.starts_with(['>', '|']) {
-                let deeper = |line: &&str| {
-                    line.trim().is_empty() || line.len() - line.trim_start().len() > indent
-                };
-                while let Some(line) = lines.next_if(deeper) {
-                    query.push_str(line.trim());
-                    query.push('\n');
-                }
-            } else {
-                query.push_str(expr);
-            }
-            found.push((name, query));
-        }
-    }
-    found
-}
-
-#[test]
-fn rules_are_read_in_both_forms() {
-    let rules = "groups:\n  - name: a\n    rules:\n      # a comment\n      - record: a:b:c\n        expr: sum(x)\n      \
-                 - record: a:b:d\n        expr: >-\n          sum(x)\n          / sum(y)\n      - alert: Other\n        expr: x > 1\n";
-    assert_eq!(
-        recorded(rules),
-        [
-            ("a:b:c".to_owned(), "sum(x)".to_owned()),
-            ("a:b:d".to_owned(), "sum(x)\n/ sum(y)\n".to_owned()),
-        ]
-    );
 }
