@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use promql_parser::label::{MatchOp, Matchers};
+use promql_parser::label::{MatchOp, Matcher, Matchers};
 use promql_parser::parser::token::{T_BOTTOMK, T_COUNT_VALUES, T_LAND, T_LOR, T_LUNLESS, T_TOPK};
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{
@@ -126,6 +126,12 @@ fn set<'a>(labels: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     labels.into_iter().map(str::to_owned).collect()
 }
 
+/// The label that is a metric's name.
+const NAME: &str = "__name__";
+
+/// A metric with its kind and labels.
+type Meant<'a> = (&'a str, Kind, &'a BTreeSet<String>);
+
 struct Reader<'a> {
     known: &'a Known,
     metrics: BTreeSet<String>,
@@ -148,23 +154,15 @@ impl Reader<'_> {
     }
 
     fn selected(&mut self, selector: &VectorSelector) -> Result<BTreeSet<String>, String> {
-        let name = name_of(selector)?;
-        let (_, labels) = self
-            .known
-            .0
-            .get(name)
-            .ok_or_else(|| format!("there is no metric {name}"))?;
-        let Matchers {
-            matchers,
-            or_matchers,
-        } = &selector.matchers;
-        for matcher in matchers.iter().chain(or_matchers.iter().flatten()) {
-            if matcher.name != "__name__" {
+        let mut all = BTreeSet::new();
+        for (name, _, labels) in meant(self.known, selector)? {
+            for matcher in matchers(selector).filter(|one| one.name != NAME) {
                 among(&matcher.name, labels, name)?;
             }
+            self.metrics.insert(name.to_owned());
+            all.extend(labels.iter().cloned());
         }
-        self.metrics.insert(name.to_owned());
-        Ok(labels.clone())
+        Ok(all)
     }
 
     fn called(&mut self, call: &Call) -> Result<BTreeSet<String>, String> {
@@ -200,10 +198,10 @@ impl Reader<'_> {
     fn must_be(&self, kind: Kind, function: &str, call: &Call) -> Result<(), String> {
         for argument in &call.args.args {
             if let Expr::MatrixSelector(selector) = &**argument {
-                let name = name_of(&selector.vs)?;
-                let is = self.known.0.get(name).map(|(kind, _)| *kind);
-                if is != Some(kind) {
-                    return Err(format!("{function} of {name}, which is no {kind:?}"));
+                for (name, is, _) in meant(self.known, &selector.vs)? {
+                    if is != kind {
+                        return Err(format!("{function} of {name}, which is no {kind:?}"));
+                    }
                 }
             }
         }
@@ -313,11 +311,32 @@ fn among(label: &str, labels: &BTreeSet<String>, of: &str) -> Result<(), String>
     }
 }
 
-fn name_of(selector: &VectorSelector) -> Result<&str, String> {
-    selector
-        .name
-        .as_deref()
-        .ok_or_else(|| format!("a selector without a name: {selector}"))
+/// The metric that a selector names, or those that its matchers of the name let through.
+fn meant<'a>(known: &'a Known, selector: &VectorSelector) -> Result<Vec<Meant<'a>>, String> {
+    let by_matchers = |name: &str| {
+        let mut of_the_name = matchers(selector).filter(|one| one.name == NAME).peekable();
+        of_the_name.peek().is_some() && of_the_name.all(|one| one.is_match(name))
+    };
+    let meant = known.0.iter().filter(|(name, _)| match &selector.name {
+        Some(given) => *name == given,
+        None => by_matchers(name),
+    });
+    let meant: Vec<_> = meant
+        .map(|(name, (kind, labels))| (name.as_str(), *kind, labels))
+        .collect();
+    if meant.is_empty() {
+        Err(format!("there is no metric {selector}"))
+    } else {
+        Ok(meant)
+    }
+}
+
+fn matchers(selector: &VectorSelector) -> impl Iterator<Item = &Matcher> {
+    let Matchers {
+        matchers,
+        or_matchers,
+    } = &selector.matchers;
+    matchers.iter().chain(or_matchers.iter().flatten())
 }
 
 /// `absent(x{a="b"})` answers with the labels that were asked for by their value, and no others.

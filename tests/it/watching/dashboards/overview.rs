@@ -298,11 +298,15 @@ fn work() -> [Panel; 3] {
         series(
             30,
             "Webhooks a minute, by outcome",
-            "What the ingress answered. `bad_signature`, `no_signature`, `too_large`: the secret does not fit, or it is not PagerDuty. `not_stored`, `late`: the broker did not confirm; PagerDuty tries again, and after three refusals in a row switches the subscription off.",
+            "What the ingress answered; `direct` is `POST /escalations`. `bad_signature`, `no_signature`, `too_large`: the secret does not fit, or it is not PagerDuty. `not_stored`, `late`: the broker did not confirm; PagerDuty tries again, and after three refusals in a row switches the subscription off.",
         )
         .asks(
-            r#"sum by (outcome) (rate(escalator_webhooks_total{instance=~"$instance"}[$__rate_interval])) * 60"#,
+            r#"sum by (outcome) (rate(escalator_webhooks_total{instance=~"$instance"}[$__rate_interval])) * 60 > 0"#,
             "{{outcome}}",
+        )
+        .asks(
+            r#"sum by (outcome) (rate(escalator_direct_starts_total{instance=~"$instance"}[$__rate_interval])) * 60 > 0"#,
+            "direct, {{outcome}}",
         )
         .unit("short")
         .stacked()
@@ -443,7 +447,7 @@ fn vendors() -> [Panel; 6] {
             "How often a vendor said that it was too much. Any at all: somebody else uses the same credential, or `requests_per_minute` is set higher than the vendor allows.",
         )
         .asks(
-            r#"sum by (vendor) (increase(escalator_upstream_request_seconds_count{status="429", instance=~"$instance"}[$__rate_interval]))"#,
+            r#"sum by (vendor) (increase(escalator_throttled_total{instance=~"$instance"}[$__rate_interval]))"#,
             "{{vendor}}",
         )
         .unit("short")

@@ -76,7 +76,9 @@ fn what_is_not_there_is_found() {
         "no label lane",
     );
     refused("ours:jobs:rate5m{instance=\"a\"}", "no label instance");
-    refused("{lane=\"high\"}", "without a name");
+    refused("{lane=\"high\"}", "no metric");
+    refused("{__name__=~\"nothing_.+\"}", "no metric");
+    refused("rate({__name__=~\"jobs_total|slots\"}[5m])", "no Counter");
 }
 
 #[test]
@@ -105,6 +107,8 @@ fn what_prometheus_refuses_is_refused() {
 #[test]
 fn a_reading_names_every_metric() {
     let reading = read("sum(in_hand) / sum(slots) > bool 0.5", &known()).unwrap();
+    assert_eq!(reading.metrics, set(["in_hand", "slots"]));
+    let reading = read("max({__name__=~\"in_.+|slots\"})", &known()).unwrap();
     assert_eq!(reading.metrics, set(["in_hand", "slots"]));
 }
 
