@@ -318,7 +318,7 @@ fn work() -> [Panel; 3] {
             "What became of each delivery. `later` waits and comes again, and the next panel says for what; `handed_back` is a worker that ends or has lost the ledger; `dead` is a dead letter.",
         )
         .asks(
-            r#"sum by (outcome) (rate(escalator_attempts_total{instance=~"$instance", lane=~"$lane"}[$__rate_interval])) * 60"#,
+            r#"sum by (outcome) (rate(escalator_attempts_total{instance=~"$instance", lane=~"$lane"}[$__rate_interval])) * 60 > 0"#,
             "{{outcome}}",
         )
         .unit("short")
@@ -468,7 +468,7 @@ fn vendors() -> [Panel; 6] {
         .unit("s")
         .line_at(60.0)
         .reaches(70.0)
-        .nothing("no vendor was asked yet")
+        .nothing("no vendor has asked for it")
         .coloured(&colours),
     ]
 }

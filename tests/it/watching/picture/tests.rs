@@ -1,3 +1,8 @@
+#![allow(
+    unused_imports,
+    reason = "where this is a part of tests/endurance there is no harness, and the tests in it vanish"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -62,7 +62,7 @@ pub(super) fn broker() -> [Panel; 6] {
             "What became of messages that were handed to the broker. Anything but `stored`: the message is kept by whoever sent it, and comes again. `unroutable`: a queue is missing.",
         )
         .asks(
-            r#"sum by (target, outcome) (rate(escalator_published_total{instance=~"$instance"}[$__rate_interval])) * 60"#,
+            r#"sum by (target, outcome) (rate(escalator_published_total{instance=~"$instance"}[$__rate_interval])) * 60 > 0"#,
             "{{target}} {{outcome}}",
         )
         .unit("short")

@@ -73,7 +73,7 @@ pub(super) fn budgets() -> [Panel; 5] {
         )
         .unit("s")
         .line_at(60.0)
-        .nothing("no vendor was asked yet"),
+        .nothing("no vendor has asked for it"),
     ]
 }
 
