@@ -291,12 +291,28 @@ fn the_readme_shows_the_settings_that_are_compiled_in() {
 
 #[test]
 fn every_log_event_has_its_line_in_the_page_on_logs_and_no_other_has() {
-    let page = include_str!("../../ARCHITECTURE.md");
-    let (_, page) = page.split_once("\n## Logs\n").unwrap();
+    let page = include_str!("../../deploy/OPERATIONS.md");
+    let (_, page) = page.split_once("\n## Log events\n").unwrap();
     let (page, _) = page.split_once("\n## ").unwrap();
-    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| `"));
-    let told: BTreeSet<_> = first_cells
-        .flat_map(|line| line.split(" |").next().unwrap().split("`, `"))
+    let rows: Vec<Vec<_>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for row in &rows {
+        let [_, level, when, what_to_do] = row[..] else {
+            panic!("event, level, when, what to do: {row:?}");
+        };
+        let known = ["debug", "info", "warn", "error"];
+        assert!(
+            level.split(", ").all(|level| known.contains(&level)),
+            "{row:?}"
+        );
+        assert!(!when.is_empty() && !what_to_do.is_empty(), "{row:?}");
+    }
+    let told: BTreeSet<_> = rows
+        .iter()
+        .flat_map(|row| row[0].split("`, `"))
         .map(|event| event.trim_matches('`').to_owned())
         .collect();
     let code: BTreeSet<_> = sources()
