@@ -4,4 +4,5 @@ mod dashboards;
 mod picture;
 mod prometheus;
 mod promql;
+mod queries;
 mod rules;

@@ -1,5 +1,6 @@
 //! The rules of Prometheus under `deploy/prometheus/rules/`, read as far as their queries.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::watching::dashboards::known::known_metrics;
@@ -14,6 +15,14 @@ pub(crate) struct Rule {
     /// An alert, or something that is worked out once for others.
     pub(crate) alert: bool,
     pub(crate) query: String,
+    /// Its other keys that stand on a line of their own: `severity: page`.
+    pub(crate) more: BTreeMap<String, String>,
+}
+
+/// The rules of a file under `deploy/prometheus/rules/`.
+pub(crate) fn of(file: &str) -> Vec<Rule> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/rules");
+    read(&std::fs::read_to_string(folder.join(file)).unwrap())
 }
 
 /// The rules of a file, in the two forms that ours have: `expr: QUERY`, and `expr: >-` or `|` with the query below it,
@@ -29,6 +38,7 @@ pub(crate) fn read(text: &str) -> Vec<Rule> {
             begun = Some((name.trim().to_owned(), false));
         } else if let Some(name) = line.strip_prefix("- alert:") {
             begun = Some((name.trim().to_owned(), true));
+        } else if line.starts_with('#') {
         } else if let Some(given) = line.strip_prefix("expr:").map(str::trim) {
             let (name, alert) = begun
                 .take()
@@ -43,7 +53,15 @@ pub(crate) fn read(text: &str) -> Vec<Rule> {
             } else {
                 query.push_str(given);
             }
-            found.push(Rule { name, alert, query });
+            let more = BTreeMap::new();
+            found.push(Rule {
+                name,
+                alert,
+                query,
+                more,
+            });
+        } else if let (Some((key, value)), Some(rule)) = (line.split_once(": "), found.last_mut()) {
+            rule.more.insert(key.to_owned(), value.to_owned());
         }
     }
     found
@@ -80,13 +98,88 @@ fn rules_are_read_in_both_forms() {
         name: name.to_owned(),
         alert,
         query: query.to_owned(),
+        more: BTreeMap::new(),
     };
+    let mut rules = read(text);
+    let more = std::mem::take(&mut rules[2].more);
+    assert_eq!(more["for"], "1m");
     assert_eq!(
-        read(text),
+        rules,
         [
             rule("a:b:c", false, "sum(x)"),
             rule("a:b:d", false, "sum(x)\n/ sum(y)\n"),
             rule("Other", true, "x > 1"),
         ]
+    );
+}
+
+fn alerts() -> Vec<Rule> {
+    of("alerts.yml")
+}
+
+fn file(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn every_alert_says_how_urgent_it_is_and_where_its_page_is() {
+    let runbook = file("deploy/OPERATIONS.md");
+    let headings: BTreeSet<_> = runbook
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim())
+        .collect();
+    for alert in alerts() {
+        let name = alert.name.as_str();
+        let severity = alert.more["severity"].as_str();
+        assert!(["page", "ticket"].contains(&severity), "{name}");
+        for key in ["summary", "description"] {
+            assert!(alert.more.contains_key(key), "{name} has no {key}");
+        }
+        let anchor = format!("deploy/OPERATIONS.md#{}", name.to_lowercase());
+        assert_eq!(alert.more["runbook"], anchor, "{name}");
+        assert!(headings.contains(name), "the runbook has no section {name}");
+    }
+    let names: BTreeSet<_> = alerts().into_iter().map(|alert| alert.name).collect();
+    let stray: Vec<_> = headings
+        .iter()
+        .filter(|heading| heading.starts_with("Escalator") && !heading.contains(' '))
+        .filter(|heading| !names.contains(**heading))
+        .collect();
+    assert!(
+        stray.is_empty(),
+        "sections of alerts that are gone: {stray:?}"
+    );
+}
+
+/// `promtool` runs them; here it is only seen that there is one of each kind.
+#[test]
+fn every_alert_is_tested_both_ways() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/tests");
+    let mut tested: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let names = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- name:"));
+        for name in names {
+            let name = name.trim().trim_matches('\'');
+            let (alert, does) = name.split_once(' ').unwrap_or((name, ""));
+            for way in ["fires", "stays quiet"] {
+                if does.starts_with(way) {
+                    tested.entry(alert.to_owned()).or_default().insert(way);
+                }
+            }
+        }
+    }
+    // One may have two rules.
+    let names: BTreeSet<_> = alerts().into_iter().map(|alert| alert.name).collect();
+    for name in names {
+        let ways = tested.remove(&name).unwrap_or_default();
+        assert_eq!(ways.len(), 2, "{name} is tested so far: {ways:?}");
+    }
+    assert!(
+        tested.is_empty(),
+        "tests of alerts that are gone: {tested:?}"
     );
 }

@@ -33,19 +33,19 @@ fn panels(dashboard: &Value) -> Vec<&Value> {
 }
 
 /// Those that show numbers.
-fn charts(dashboard: &Value) -> Vec<&Value> {
+pub(super) fn charts(dashboard: &Value) -> Vec<&Value> {
     let mut panels = panels(dashboard);
     panels.retain(|panel| !["row", "text"].contains(&text(&panel["type"])));
     panels
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value
         .as_str()
         .unwrap_or_else(|| panic!("{value} is no text"))
 }
 
-fn queries(panel: &Value) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn queries(panel: &Value) -> impl Iterator<Item = (&str, &str)> {
     let targets = panel["targets"].as_array().unwrap();
     targets
         .iter()

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::watching::promql;
+
 const OVERVIEW: &str = "escalator-overview";
 const INTERNALS: &str = "escalator-internals";
 
@@ -44,6 +46,27 @@ fn all() -> [(&'static str, Value); 2] {
         ("overview.json", overview::dashboard()),
         ("internals.json", internals::dashboard()),
     ]
+}
+
+/// Every query of every panel: its dashboard's file, the panel's title, and the query with Grafana's variables filled in.
+pub(crate) fn every_query(rate_interval: &str) -> Vec<(&'static str, String, String)> {
+    let variables = [
+        ("instance", ".*"),
+        ("lane", ".*"),
+        ("__rate_interval", rate_interval),
+        ("__interval", "15s"),
+        ("__range", "10m"),
+    ];
+    let mut all_queries = Vec::new();
+    for (name, dashboard) in all() {
+        for panel in checks::charts(&dashboard) {
+            for (query, _) in checks::queries(panel) {
+                let query = promql::filled_in(query, &variables).unwrap();
+                all_queries.push((name, checks::text(&panel["title"]).to_owned(), query));
+            }
+        }
+    }
+    all_queries
 }
 
 fn folder() -> PathBuf {
