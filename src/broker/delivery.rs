@@ -12,6 +12,7 @@ use super::Source;
 use super::link::{OpenChannel, Shared};
 use super::publication::{CODE, TRACEPARENT};
 use crate::escalation::Lane;
+use crate::telemetry::TraceContext;
 
 /// How long an ack may wait for the socket. A connection that is ending may never take it.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -34,8 +35,8 @@ pub struct Delivery {
     pub message_id: Option<String>,
     /// Header `x-escalator-code`.
     pub code: Option<String>,
-    /// Header `traceparent`.
-    pub traceparent: Option<String>,
+    /// Header `traceparent`, where it is one.
+    pub traceparent: Option<TraceContext>,
     /// What the broker says about having dead-lettered it here itself; absent on what we published.
     pub died: Option<Died>,
     claim: Option<Claim>,
@@ -91,7 +92,8 @@ impl Delivery {
             deliveries: number(headers, "x-delivery-count").unwrap_or_default(),
             message_id: properties.message_id().as_ref().map(ToString::to_string),
             code: text(headers, CODE),
-            traceparent: text(headers, TRACEPARENT),
+            traceparent: text(headers, TRACEPARENT)
+                .and_then(|text| TraceContext::parse(text.as_bytes())),
             died: match source {
                 // On the lanes it is only ever the ladder's own "expired".
                 Source::Lane(_) => None,

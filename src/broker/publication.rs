@@ -1,12 +1,14 @@
 //! What is published, where to, and how it can end.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use super::{ladder, topology};
+use super::{Source, ladder, topology};
 use crate::escalation::Lane;
+use crate::telemetry::TraceContext;
 
 /// No header value is longer, in bytes. A header table larger than a frame ends the whole connection.
 pub const HEADER_MAX: usize = 4096;
@@ -50,6 +52,15 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// The queue in which it is found in the end.
+    #[must_use]
+    pub const fn queue(self) -> Source {
+        match self {
+            Self::Lane(lane) | Self::Later { lane, .. } => Source::Lane(lane),
+            Self::Dead => Source::Dead,
+        }
+    }
+
     /// The exchange and the routing key.
     pub(super) fn route(self) -> (String, String) {
         let direct = |key: &str| (topology::EXCHANGE.to_owned(), key.to_owned());
@@ -68,7 +79,7 @@ pub struct Headers {
     /// `x-escalator-code`: why a message is a dead letter.
     pub code: Option<String>,
     /// `traceparent`: the trace that the message belongs to.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<TraceContext>,
 }
 
 /// How a publish ended, when it did not end well. The variants are its stages.
@@ -116,12 +127,16 @@ pub(super) fn properties(publication: &Publication) -> Result<BasicProperties, P
     let message_id = ShortString::try_new(publication.message_id.as_str())
         .map_err(|_| PublishError::NotSent("the message id is longer than 255 bytes".to_owned()))?;
     let mut table = FieldTable::default();
+    let traceparent = publication.headers.traceparent;
     for (name, value) in [
-        (CODE, &publication.headers.code),
-        (TRACEPARENT, &publication.headers.traceparent),
+        (CODE, publication.headers.code.as_deref().map(Cow::Borrowed)),
+        (
+            TRACEPARENT,
+            traceparent.map(|trace| trace.to_string().into()),
+        ),
     ] {
         if let Some(value) = value {
-            table.insert(name.into(), AMQPValue::LongString(capped(value).into()));
+            table.insert(name.into(), AMQPValue::LongString(capped(&value).into()));
         }
     }
     Ok(BasicProperties::default()

@@ -15,7 +15,7 @@ use crate::escalation::{Bounds, NoteStyle};
 use crate::ledger::{self, Ledger, Postgres, Sqlite, Watched};
 use crate::lookout::Watches;
 use crate::settings::{self, CobrowseApi, DatabaseUrl, Role, Settings};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{OtlpConfig, Telemetry};
 use crate::upstream::{
     Budget, Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, PermitSource,
     Speaks, Vendor,
@@ -340,6 +340,21 @@ pub(super) fn connect_timeout(worker: &settings::Worker) -> Duration {
 }
 
 /// Who holds a claim, as an operator would want to read it.
+/// Where traces are exported to, if anywhere.
+///
+/// # Errors
+/// When the settings are not a service's.
+pub(super) fn otlp(role: Role, settings: &Settings) -> Result<Option<OtlpConfig>, Failure> {
+    let otlp = settings.otlp()?;
+    Ok(otlp.endpoint.as_ref().map(|endpoint| OtlpConfig {
+        url: format!("{endpoint}/v1/traces"),
+        headers: otlp.headers.clone(),
+        sample_ratio: otlp.sample_ratio,
+        role: role.name(),
+        instance: owner(),
+    }))
+}
+
 fn owner() -> String {
     format!("{}/{}", host(), std::process::id())
 }

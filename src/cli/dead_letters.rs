@@ -42,7 +42,7 @@ pub(super) async fn run(command: Command, config: Option<&Path>) -> Result<(), F
         Command::Show(arguments) => show::run(arguments, config).await,
         Command::Export(arguments) => export::run(arguments, config).await,
         Command::Plan(arguments) => plan::run(arguments, config).await,
-        Command::Replay(arguments) => replay::run(arguments, config).await,
+        Command::Replay(arguments) => Box::pin(replay::run(arguments, config)).await,
         Command::Discard(arguments) => discard::run(arguments, config).await,
         Command::Edit(arguments) => edit::run(arguments, config).await,
     }

@@ -37,6 +37,10 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
     crash::arm();
     start_log(&settings)?;
     let telemetry = Arc::new(Telemetry::new().map_err(Failure::failed)?);
+    let exporting = match assembly::otlp(role, &settings)? {
+        Some(config) => Some(telemetry.export(config).map_err(Failure::usage)?),
+        None => None,
+    };
     // Before anything else can take time: whoever starts us may already want us to end.
     let mut signals = Signals::listen()?;
 
@@ -135,6 +139,11 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         version = env!("CARGO_PKG_VERSION"),
         ingress = ingress_at.map(tracing::field::display),
         admin = admin_at.map(tracing::field::display),
+        traces = settings
+            .otlp()?
+            .endpoint
+            .as_ref()
+            .map(tracing::field::display),
     );
 
     let signal = signals.next().await;
@@ -148,6 +157,10 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         closing.cancel();
         service.close();
         service.wait().await;
+        // Last, for it is the least that anybody waits for.
+        if let Some(exporting) = exporting {
+            exporting.flush().await;
+        }
         telemetry.drain_phase("close", began.elapsed(), 0);
         tracing::info!(event = "stopped");
     };

@@ -135,6 +135,22 @@ pub enum Call {
 }
 
 impl Call {
+    /// Its name in traces.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::FindContext => "find_context",
+            Self::GetToken => "get_token",
+            Self::ClaimConversation { .. } => "claim_conversation",
+            Self::ReadConversation(_) => "read_conversation",
+            Self::CreateSession(_) => "create_session",
+            Self::AttachMedia(_) => "attach_media",
+            Self::LookUpNote(_) => "look_up_note",
+            Self::WriteNote => "write_note",
+            Self::RewriteNote(_) => "rewrite_note",
+        }
+    }
+
     /// Up to which step its success shows that nothing holds the escalation up any more. A read before a write says
     /// nothing about that write, and what asks no vendor says nothing at all.
     #[must_use]

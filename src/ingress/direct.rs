@@ -12,12 +12,13 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{BODY_CAP, BUDGET, Ingress, RETRY_AFTER_SECONDS};
+use super::{BODY_CAP, BUDGET, DIRECT_PATH, Ingress, RETRY_AFTER_SECONDS, traceparent};
 use crate::escalation::{
     AgentId, ConversationId, Event, IncidentId, InvalidId, Lane, Message, Origin, Start, Task,
     Trigger,
 };
 use crate::listener::bears;
+use crate::telemetry::TraceContext;
 
 pub(super) async fn start(State(ingress): State<Arc<Ingress>>, request: Request<Body>) -> Response {
     let answer = answer(&ingress, request).await;
@@ -40,26 +41,46 @@ async fn answer(ingress: &Ingress, request: Request<Body>) -> Response {
         )
             .into_response();
     }
+    let parent = traceparent(&parts.headers);
+    let mut span = ingress.telemetry.request_begins(DIRECT_PATH, parent);
+    let (response, outcome, incident) = take(ingress, body, span.context(), deadline).await;
+    let incident = incident.as_ref().map(IncidentId::as_str);
+    span.answered(response.status().as_u16(), outcome, incident);
+    response
+}
+
+/// The answer, what it comes to, and whom it is about, where that is known.
+async fn take(
+    ingress: &Ingress,
+    body: Body,
+    trace: TraceContext,
+    deadline: Instant,
+) -> (Response, &'static str, Option<IncidentId>) {
+    let refused = |found: &[String]| (faults(found), "malformed", None);
     let collecting = Limited::new(body, BODY_CAP).collect();
     let body = match tokio::time::timeout_at(deadline.into(), collecting).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return faults(&["the body is too large or broke off".to_owned()]),
-        Err(_) => return unavailable("the body did not arrive in time"),
+        Ok(Err(_)) => return refused(&["the body is too large or broke off".to_owned()]),
+        Err(_) => return (unavailable("the body did not arrive in time"), "late", None),
     };
     let message = match read(&body, Timestamp::now()) {
         Ok(message) => message,
-        Err(found) => return faults(&found),
+        Err(found) => return refused(&found),
     };
     let id = format!("direct-{}", message.incident_id);
     let left = deadline.saturating_duration_since(Instant::now());
-    match ingress.store(&message, id, None, left).await {
+    let (response, outcome) = match ingress.store(&message, id, trace, left).await {
         Ok(()) => (
-            StatusCode::ACCEPTED,
-            axum::Json(json!({"outcome": "accepted"})),
-        )
-            .into_response(),
-        Err(reason) => unavailable(&reason),
-    }
+            (
+                StatusCode::ACCEPTED,
+                axum::Json(json!({"outcome": "accepted"})),
+            )
+                .into_response(),
+            "accepted",
+        ),
+        Err(reason) => (unavailable(&reason), "not_stored"),
+    };
+    (response, outcome, Some(message.incident_id))
 }
 
 fn faults(found: &[String]) -> Response {

@@ -13,6 +13,7 @@ mod webhook;
 pub use start::{Opened, catch_up, publish};
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
@@ -21,10 +22,13 @@ use std::time::Duration;
 
 use crate::broker::{Destination, Headers, Publication, Publisher};
 use crate::escalation::{DeadLetter, Message};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, TraceContext};
 
 /// The path that PagerDuty has to send to.
 pub const WEBHOOK_PATH: &str = "/webhooks/pagerduty";
+
+/// The path of a direct start.
+const DIRECT_PATH: &str = "/escalations";
 
 /// The biggest body that PagerDuty sends; it drops bigger ones itself.
 const BODY_CAP: usize = 256 * 1024;
@@ -69,6 +73,13 @@ impl Filter {
     }
 }
 
+/// The trace that a request says it belongs to, as a proxy in front may. One that is given twice, or is none, is none.
+fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut values = headers.get_all("traceparent").iter();
+    let (value, another) = (values.next()?, values.next());
+    TraceContext::parse(value.as_bytes()).filter(|_| another.is_none())
+}
+
 struct Ingress {
     config: IngressConfig,
     publisher: Publisher,
@@ -86,7 +97,7 @@ pub fn routes(config: IngressConfig, publisher: Publisher, telemetry: Arc<Teleme
     });
     let mut router = Router::new().route(WEBHOOK_PATH, post(webhook::receive));
     if direct {
-        router = router.route("/escalations", post(direct::start));
+        router = router.route(DIRECT_PATH, post(direct::start));
     }
     router.with_state(ingress)
 }
@@ -97,7 +108,7 @@ impl Ingress {
         &self,
         message: &Message,
         id: String,
-        traceparent: Option<String>,
+        trace: TraceContext,
         within: Duration,
     ) -> Result<(), String> {
         publish(
@@ -105,7 +116,7 @@ impl Ingress {
             &self.telemetry,
             message,
             id,
-            traceparent,
+            Some(trace),
             within,
         )
         .await
@@ -113,7 +124,12 @@ impl Ingress {
     }
 
     /// Stores what could not be understood.
-    async fn store_dead(&self, letter: &DeadLetter, within: Duration) -> Result<(), String> {
+    async fn store_dead(
+        &self,
+        letter: &DeadLetter,
+        trace: TraceContext,
+        within: Duration,
+    ) -> Result<(), String> {
         let body = letter.encode().map_err(|e| e.to_string())?;
         let publication = Publication {
             to: Destination::Dead,
@@ -121,7 +137,7 @@ impl Ingress {
             body,
             headers: Headers {
                 code: Some(letter.code.as_str().to_owned()),
-                traceparent: None,
+                traceparent: Some(trace),
             },
         };
         start::send(

@@ -9,7 +9,7 @@ use crate::crash;
 use crate::escalation::{
     Event, IncidentId, Lane, Message, Origin, ServiceId, Start, Task, Trigger,
 };
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Span, Telemetry, TraceContext};
 
 /// The type of the event by which an incident begins.
 const TRIGGERED: &str = "incident.triggered";
@@ -80,7 +80,8 @@ pub fn catch_up(opened: Opened, filter: &Filter, now: Timestamp) -> Option<Messa
     Some(starting.message(now))
 }
 
-/// Has a message stored in its lane, under this id of AMQP's and with this `traceparent`. `Ok` once the broker has confirmed.
+/// Has a message stored in its lane, under this id of AMQP's, as a part of this trace. `Ok` once the broker has confirmed. Without a
+/// trace the worker begins one, and decides whether it is recorded.
 ///
 /// # Errors
 /// [`PublishError`], by stage.
@@ -89,7 +90,7 @@ pub async fn publish(
     telemetry: &Telemetry,
     message: &Message,
     message_id: String,
-    traceparent: Option<String>,
+    trace: Option<TraceContext>,
     within: Duration,
 ) -> Result<(), PublishError> {
     let body = message
@@ -101,7 +102,7 @@ pub async fn publish(
         body,
         headers: Headers {
             code: None,
-            traceparent,
+            traceparent: trace,
         },
     };
     send(
@@ -117,15 +118,26 @@ pub async fn publish(
 pub(super) async fn send(
     publisher: &Publisher,
     telemetry: &Telemetry,
-    publication: Publication,
+    mut publication: Publication,
     target: &'static str,
     within: Duration,
 ) -> Result<(), PublishError> {
+    let to = publication.to.queue();
+    let id = &publication.message_id;
+    let span = publication
+        .headers
+        .traceparent
+        .map(|parent| telemetry.send_begins(Some(parent), to, id, None));
+    publication.headers.traceparent = span.as_ref().map(Span::context);
     crash::before("the ingress publishes");
     let began = Instant::now();
     let result = publisher.publish(&publication, within).await;
     crash::after("the ingress publishes");
-    telemetry.published(target, PublishError::outcome(&result), began.elapsed());
+    let outcome = PublishError::outcome(&result);
+    telemetry.published(target, outcome, began.elapsed());
+    if let Some(mut span) = span {
+        span.sent(outcome);
+    }
     result
 }
 

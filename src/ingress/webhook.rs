@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::envelope::{self, Meaning, Read};
-use super::{BODY_CAP, BUDGET, Ingress, RETRY_AFTER_SECONDS, signature};
+use super::{BODY_CAP, BUDGET, Ingress, RETRY_AFTER_SECONDS, WEBHOOK_PATH, signature, traceparent};
 use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, EventId, IncidentId};
-use crate::telemetry::WebhookAnswered;
+use crate::telemetry::{TraceContext, WebhookAnswered};
 
 /// A UUID has 36 characters; PagerDuty does not promise that it is one.
 const LONGEST_WEBHOOK_ID: usize = 128;
@@ -66,13 +66,23 @@ pub(super) async fn receive(
     let started = Instant::now();
     let _in_flight = ingress.telemetry.webhook_arrived();
     let (parts, body) = request.into_parts();
-    let answer = handle(&ingress, &parts.headers, body, started + BUDGET).await;
+    let parent = traceparent(&parts.headers);
+    let mut span = ingress.telemetry.request_begins(WEBHOOK_PATH, parent);
+    let trace = span.context();
+    let answer = handle(&ingress, &parts.headers, body, trace, started + BUDGET).await;
+    let (status, incident) = (answer.status.as_u16(), answer.incident.as_ref());
+    span.answered(status, answer.outcome, incident.map(IncidentId::as_str));
+    if answer.status.is_client_error() {
+        // Whoever is not known does not decide what is recorded; its line in the log is enough.
+        span.forget();
+    }
     ingress.telemetry.webhook_answered(&WebhookAnswered {
         outcome: answer.outcome,
         status: answer.status.as_u16(),
         event_type: answer.event_type.as_deref(),
         incident: answer.incident.as_ref().map(IncidentId::as_str),
         webhook: webhook_id(&parts.headers),
+        trace: trace.trace_id(),
         reason: answer.reason.as_deref(),
         took: started.elapsed(),
     });
@@ -91,7 +101,13 @@ pub(super) async fn receive(
     response
 }
 
-async fn handle(ingress: &Ingress, headers: &HeaderMap, body: Body, deadline: Instant) -> Answer {
+async fn handle(
+    ingress: &Ingress,
+    headers: &HeaderMap,
+    body: Body,
+    trace: TraceContext,
+    deadline: Instant,
+) -> Answer {
     let values = headers.get_all(signature::HEADER);
     let Ok(signatures) = signature::signatures(values.iter().map(HeaderValue::as_bytes)) else {
         return Answer::new(StatusCode::BAD_REQUEST, "no_signature")
@@ -108,8 +124,8 @@ async fn handle(ingress: &Ingress, headers: &HeaderMap, body: Body, deadline: In
     }
     let now = Timestamp::now();
     match envelope::read(&body, &ingress.config.filter, now) {
-        Ok(read) => act(ingress, headers, read, deadline).await,
-        Err(reason) => bury(ingress, &body, reason, now, deadline).await,
+        Ok(read) => act(ingress, read, trace, deadline).await,
+        Err(reason) => bury(ingress, &body, reason, now, trace, deadline).await,
     }
 }
 
@@ -141,7 +157,7 @@ async fn read_body(body: Body, deadline: Instant) -> Result<Bytes, Answer> {
     }
 }
 
-async fn act(ingress: &Ingress, headers: &HeaderMap, read: Read, deadline: Instant) -> Answer {
+async fn act(ingress: &Ingress, read: Read, trace: TraceContext, deadline: Instant) -> Answer {
     let answer = match read.meaning {
         Meaning::Ignored => Answer::new(StatusCode::ACCEPTED, "ignored"),
         Meaning::Filtered => Answer::new(StatusCode::ACCEPTED, "filtered"),
@@ -151,10 +167,6 @@ async fn act(ingress: &Ingress, headers: &HeaderMap, read: Read, deadline: Insta
                 .as_ref()
                 .map(EventId::to_string)
                 .unwrap_or_default();
-            let trace = headers
-                .get("traceparent")
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned);
             match ingress.store(&message, id, trace, left(deadline)).await {
                 Ok(()) => Answer::new(StatusCode::ACCEPTED, "accepted"),
                 Err(reason) => {
@@ -172,11 +184,12 @@ async fn bury(
     body: &[u8],
     reason: String,
     now: Timestamp,
+    trace: TraceContext,
     deadline: Instant,
 ) -> Answer {
     let code = Code::WebhookNotUnderstood;
     let letter = DeadLetter::of_bytes(body, code, reason.clone(), DeadLetterOrigin::Ingress, now);
-    match ingress.store_dead(&letter, left(deadline)).await {
+    match ingress.store_dead(&letter, trace, left(deadline)).await {
         Ok(()) => {
             ingress.telemetry.dead_letter_written(code);
             Answer::new(StatusCode::ACCEPTED, "not_understood").because(reason)

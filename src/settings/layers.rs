@@ -233,6 +233,7 @@ fn raw(value: toml::Value) -> Option<Raw> {
     match value {
         toml::Value::String(text) => Some(Raw::One(text)),
         toml::Value::Integer(number) => Some(Raw::One(number.to_string())),
+        toml::Value::Float(number) => Some(Raw::One(number.to_string())),
         toml::Value::Boolean(flag) => Some(Raw::One(flag.to_string())),
         toml::Value::Array(items) => items
             .into_iter()
@@ -247,7 +248,7 @@ fn raw(value: toml::Value) -> Option<Raw> {
             })
             .collect::<Option<Vec<_>>>()
             .map(Raw::Many),
-        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
     }
 }
 

@@ -20,6 +20,7 @@ mod ingress;
 mod layers;
 mod log;
 mod note;
+mod otlp;
 mod pagerduty;
 mod reader;
 mod reference;
@@ -47,6 +48,7 @@ pub use genesys::{CobrowseApi, Genesys};
 pub use ingress::Ingress;
 pub use log::{Log, LogFormat};
 pub use note::Note;
+pub use otlp::Otlp;
 pub use pagerduty::PagerDutyApi;
 pub use reference::{KeyDoc, reference, reference_as_markdown};
 pub use regions::is_known as is_region;
@@ -88,6 +90,7 @@ pub struct Settings {
     pagerduty: Option<PagerDutyApi>,
     note: Option<Note>,
     dead_letters: Option<DeadLetters>,
+    otlp: Option<Otlp>,
 }
 
 /// Code asked for a section that its role does not read: a fault of the program, not of its settings.
@@ -151,6 +154,7 @@ impl Settings {
         let dead_letters = wants(Concern::DeadLetters)
             .then(|| DeadLetters::read(reader))
             .flatten();
+        let otlp = wants(Concern::Otlp).then(|| Otlp::read(reader)).flatten();
         check_listeners(reader, admin.as_ref(), ingress.as_ref());
         let warnings = Vec::new();
         Some(Self {
@@ -168,6 +172,7 @@ impl Settings {
             pagerduty,
             note,
             dead_letters,
+            otlp,
         })
     }
 
@@ -283,6 +288,15 @@ impl Settings {
     /// This role does not read it.
     pub fn dead_letters(&self) -> Result<&DeadLetters, NotLoaded> {
         self.section(self.dead_letters.as_ref(), "dead_letters")
+    }
+
+    /// The export of traces.
+    ///
+    /// # Errors
+    ///
+    /// This role does not read it.
+    pub fn otlp(&self) -> Result<&Otlp, NotLoaded> {
+        self.section(self.otlp.as_ref(), "otlp")
     }
 
     fn section<'a, T>(

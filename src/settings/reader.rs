@@ -74,14 +74,33 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same, of something that is sent no credential.
+    pub(super) fn optional_collector(&mut self, key: &str) -> Option<Option<BaseUrl>> {
+        match self.one(key, suspicious::reason_in_address)? {
+            Some(text) => Some(Some(self.without_credential(key, &text)?)),
+            None => Some(None),
+        }
+    }
+
     fn as_base_url(&mut self, key: &str, text: &str) -> Option<BaseUrl> {
+        let url = self.without_credential(key, text)?;
+        self.warn_of_readers(key, &url);
+        Some(url)
+    }
+
+    /// Warns of credentials that others can read.
+    pub(super) fn warn_of_readers(&mut self, key: &str, url: &BaseUrl) {
+        if url.is_open_to_readers() {
+            self.warn(
+                key,
+                "is plain http to another machine: credentials go over the network unprotected",
+            );
+        }
+    }
+
+    fn without_credential(&mut self, key: &str, text: &str) -> Option<BaseUrl> {
         match BaseUrl::parse(text) {
-            Ok(url) => {
-                if url.is_open_to_readers() {
-                    self.warn(key, "is plain http to another machine: credentials go over the network unprotected");
-                }
-                Some(url)
-            }
+            Ok(url) => Some(url),
             Err(problem) => {
                 self.fault(
                     key,

@@ -41,6 +41,7 @@ pub(super) enum Concern {
     PagerDuty,
     Note,
     DeadLetters,
+    Otlp,
 }
 
 impl Role {
@@ -80,7 +81,7 @@ impl Role {
         use Concern as C;
         let concerns: &[Concern] = match self {
             Self::Serve => return true,
-            Self::Ingress => &[C::Admin, C::Amqp, C::Ingress, C::Starts],
+            Self::Ingress => &[C::Admin, C::Amqp, C::Ingress, C::Starts, C::Otlp],
             Self::Worker => &[
                 C::Admin,
                 C::Amqp,
@@ -91,6 +92,7 @@ impl Role {
                 C::PagerDuty,
                 C::Note,
                 C::DeadLetters,
+                C::Otlp,
             ],
             Self::Check => &[
                 C::Admin,

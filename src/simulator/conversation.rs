@@ -12,6 +12,11 @@ use super::{
     ids::Ids,
 };
 
+/// The name of every agent: nobody's, and to be found in nothing that the program tells.
+pub const AGENT_NAME: &str = "Ottoline Quillfeather";
+/// The name of every customer, likewise.
+pub const CUSTOMER_NAME: &str = "Barnaby Thistlewhite";
+
 /// What a conversation is opened with. The default is a customer on web messaging who waits in the queue.
 #[derive(Debug, Clone)]
 pub struct ConversationSpec {
@@ -382,7 +387,7 @@ impl Conversation {
         let mut set = |key: &str, value: Value| fields.insert(key.to_owned(), value);
         match &participant.user_id {
             Some(user_id) => {
-                set("name", json!("Agent"));
+                set("name", json!(AGENT_NAME));
                 set("userId", json!(user_id));
                 set("userUri", json!(format!("/api/v2/users/{user_id}")));
             }
@@ -391,7 +396,7 @@ impl Conversation {
                 set("queueName", json!("Support"));
             }
             None => {
-                set("name", json!("Web visitor"));
+                set("name", json!(CUSTOMER_NAME));
             }
         }
         let mut talk = json!({

@@ -36,7 +36,9 @@ mod webhook;
 
 pub use capture::Captured;
 pub use config::{CobrowseApi, Config};
-pub use conversation::{AgentSpec, AgentState, Channel, ConversationSpec};
+pub use conversation::{
+    AGENT_NAME, AgentSpec, AgentState, CUSTOMER_NAME, Channel, ConversationSpec,
+};
 pub use delivery::{Delivered, DeliveryOutcome};
 pub use effects::{Attachment, Effects, Note, Session};
 pub use fault::{Fault, Operation, What, Which};

@@ -16,6 +16,8 @@ pub struct RequestRecord {
     pub operation: Operation,
     /// The conversation or incident of its path; the method and path themselves for [`Operation::Unknown`].
     pub id: Option<String>,
+    /// The trace that it said it belongs to.
+    pub traceparent: Option<String>,
     /// When it had arrived, in milliseconds since the epoch.
     pub at_ms: i64,
     /// How it ended.
@@ -55,10 +57,16 @@ pub(super) struct Records {
 
 impl Records {
     /// Notes a request; the number is for [`Self::end`].
-    pub(super) fn begin(&mut self, operation: Operation, id: Option<String>) -> u64 {
+    pub(super) fn begin(
+        &mut self,
+        operation: Operation,
+        id: Option<String>,
+        traceparent: Option<String>,
+    ) -> u64 {
         let record = RequestRecord {
             operation,
             id,
+            traceparent,
             at_ms: now_ms(),
             outcome: RequestOutcome::Pending,
             ended_at_ms: None,

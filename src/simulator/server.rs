@@ -225,7 +225,11 @@ fn arrive(shared: &Arc<Shared>, vendor: Vendor, head: &Parts, body: Bytes) -> Ar
         Vendor::Pagerduty => pagerduty::route(&head.method, &path),
     };
     shared.change(|state| {
-        let number = state.records.begin(route.operation, route.id.clone());
+        let traceparent = head.headers.get("traceparent");
+        let traceparent = traceparent.and_then(|value| value.to_str().ok());
+        let traceparent = traceparent.map(str::to_owned);
+        let records = &mut state.records;
+        let number = records.begin(route.operation, route.id.clone(), traceparent);
         let call = Call {
             route,
             path,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::metrics::Telemetry;
+use super::trace_context::TraceId;
 use crate::escalation::invariant::Violation;
 use crate::escalation::{Code, Contract, DeadLetterOrigin, Finding, Step};
 
@@ -57,6 +58,8 @@ pub struct WebhookAnswered<'a> {
     pub incident: Option<&'a str>,
     /// PagerDuty's id of the webhook.
     pub webhook: Option<&'a str>,
+    /// The trace that it belongs to.
+    pub trace: TraceId,
     /// Why, where something went wrong.
     pub reason: Option<&'a str>,
     /// From the header to the answer.
@@ -100,6 +103,8 @@ pub struct AttemptFinished<'a> {
     pub key: Option<&'a str>,
     /// The incident.
     pub incident: &'a str,
+    /// The trace that it belongs to.
+    pub trace: TraceId,
     /// The conversation, once it is known.
     pub conversation: Option<&'a str>,
     /// The agent, once known.
@@ -204,6 +209,7 @@ impl Telemetry {
             event_type = event.event_type,
             incident = event.incident,
             webhook = event.webhook,
+            trace_id = %event.trace,
             reason = event.reason,
             took_ms = millis(event.took),
         );
@@ -269,6 +275,7 @@ impl Telemetry {
             outcome = event.outcome,
             key = event.key,
             incident = event.incident,
+            trace_id = %event.trace,
             conversation = event.conversation,
             agent = event.agent,
             lane = event.lane,

@@ -1,5 +1,6 @@
 //! What a metric is, and how one of each kind is made and registered.
 
+use super::metrics::Telemetry;
 use prometheus::core::Collector;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
@@ -111,4 +112,31 @@ impl Made for HistogramVec {
         }
         Ok(histogram)
     }
+}
+
+/// All metrics as a Markdown table, for the runbook.
+#[must_use]
+pub fn metrics_as_markdown() -> String {
+    let mut table = String::from(
+        "| metric | kind | counts in | labels | what it says |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for metric in Telemetry::catalogue() {
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let labels = match labels.is_empty() {
+            true => "—".to_owned(),
+            false => labels.join(", "),
+        };
+        table.push_str(&format!(
+            "| `{}` | {} | {} | {labels} | {} |\n",
+            metric.name,
+            metric.kind.as_str(),
+            metric.unit,
+            metric.help
+        ));
+    }
+    table
 }

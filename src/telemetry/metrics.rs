@@ -4,11 +4,14 @@
 //! processes see of one thing (a queue, the ledger) each of them tells, so that none is missed when it is away: take the
 //! largest, never the sum. What cannot be seen at the moment is not there; a number that was true once is a lie.
 
-use prometheus::{GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{
+    GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder,
+};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::kinds::{ATTEMPTS, CALLS, COMMITS, Kind, Made, Metric, NOTES, QUEUES};
+use super::span::Queue;
 use super::values;
 
 macro_rules! metrics {
@@ -27,6 +30,8 @@ macro_rules! metrics {
         pub struct Telemetry {
             registry: Registry,
             pub(super) vendors: Mutex<BTreeMap<&'static str, Option<&'static str>>>,
+            /// Where spans go while they are exported.
+            pub(super) exporting: OnceLock<Arc<Queue>>,
             $(pub(super) $field: $made,)*
         }
 
@@ -39,6 +44,7 @@ macro_rules! metrics {
                 Ok(Self {
                     $($field: $made::registered(next()?, &registry)?,)*
                     vendors: Mutex::default(),
+                    exporting: OnceLock::new(),
                     registry,
                 })
             }
@@ -151,6 +157,10 @@ metrics! {
     pruned: IntCounterVec, Kind::Counter, "escalator_pruned_total", "rows", ["what"],
         "What the ledger has forgotten since it was old, by what it was (escalations, conversations, resolutions, links, dead_letters).";
 
+    // Traces.
+    otlp_spans: IntCounterVec, Kind::Counter, "escalator_otlp_spans_total", "spans", ["outcome"],
+        "Spans that the OTLP collector took, or that were dropped: no room, refused, or not taken in time, by outcome (sent, dropped). Only while they are exported.";
+
     // Dead letters.
     dead_letters: IntCounterVec, Kind::Counter, "escalator_dead_letters_total", "dead letters", ["code", "cause"],
         "Dead letters written, by code and by where its cause is (case: the conversation or the incident was such; set_up: a credential, a permission, an address; vendor; ours).";
@@ -187,12 +197,41 @@ impl Telemetry {
         CATALOGUE
     }
 
+    /// Shows what is counted only while spans are exported.
+    pub(super) fn exported_spans(&self) -> ExportedSpans {
+        ExportedSpans {
+            sent: self.otlp_spans.with_label_values(&["sent"]),
+            dropped: self.otlp_spans.with_label_values(&["dropped"]),
+        }
+    }
+
     /// The registry in Prometheus' text format.
     ///
     /// # Errors
     /// Only by a mistake in this file: inconsistent labels.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// What became of spans.
+#[derive(Debug, Clone)]
+pub(super) struct ExportedSpans {
+    sent: IntCounter,
+    dropped: IntCounter,
+}
+
+impl ExportedSpans {
+    pub(super) fn sent(&self, spans: u64) {
+        self.sent.inc_by(spans);
+    }
+
+    pub(super) fn dropped(&self, spans: u64) {
+        self.dropped.inc_by(spans);
+    }
+
+    pub(super) fn all_dropped(&self) -> u64 {
+        self.dropped.get()
     }
 }
 
@@ -244,6 +283,7 @@ mod tests {
         let later = [
             "escalator_fenced_writes_total",
             "escalator_dead_letters_kept_total",
+            "escalator_otlp_spans_total",
         ];
         for metric in CATALOGUE {
             if metric.kind == Kind::Counter && !later.contains(&metric.name) {

@@ -1,7 +1,7 @@
 //! The one HTTP policy: a deadline for everything, a cap on bodies, no redirects, no retries, no surprises.
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::call::{CallError, Operation};
 use super::lenient::Object;
 use super::{heard, retry_after};
 use crate::crash;
-use crate::telemetry::{Telemetry, UpstreamAnswered};
+use crate::telemetry::{CallBegins, Span, Telemetry, UpstreamAnswered};
 
 /// The biggest answer that is read. A conversation with a long history has a few hundred KiB.
 const BODY_CAP: usize = 4 * 1024 * 1024;
@@ -22,6 +22,12 @@ const MESSAGE_CAP: usize = 300;
 pub(super) const CORRELATION: &str = "inin-correlation-id";
 /// By this one PagerDuty's does.
 pub(super) const REQUEST_ID: &str = "x-request-id";
+
+/// W3C's header of the trace that a request belongs to.
+const TRACEPARENT: &str = "traceparent";
+
+/// A request, or why there is none.
+type Built = Result<reqwest::Request, reqwest::Error>;
 
 /// How calls are made.
 #[derive(Debug, Clone, Copy)]
@@ -95,16 +101,21 @@ impl Http {
         request: RequestBuilder,
         correlation_header: &str,
     ) -> Result<Reply, CallError> {
+        let (_, request) = request.build_split();
+        let (request, mut span) = self.traced(operation, request);
         crash::before(operation.as_str());
         let amid = crash::amid(operation.as_str());
         let started = Instant::now();
-        let result = match tokio::time::timeout(self.config.call_timeout, exchange(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(CallError::unknown(format!(
-                "no answer within {:?}",
-                self.config.call_timeout
-            ))),
-        };
+        let result =
+            match tokio::time::timeout(self.config.call_timeout, exchange(&self.client, request))
+                .await
+            {
+                Ok(result) => result,
+                Err(_) => Err(CallError::unknown(format!(
+                    "no answer within {:?}",
+                    self.config.call_timeout
+                ))),
+            };
         drop(amid);
         crash::after(operation.as_str());
         let answered = result.as_ref().ok();
@@ -113,18 +124,42 @@ impl Http {
         let correlation = correlation.map(clip);
         let correlation = correlation.as_deref();
         heard::hear(correlation);
+        let status = match &result {
+            Ok(reply) => reply.status.as_str(),
+            Err(CallError::NotSent(_)) => "not_sent",
+            Err(_) => "no_answer",
+        };
+        if let Some(span) = &mut span {
+            span.call_ended(status, correlation);
+        }
         self.telemetry.upstream_answered(&UpstreamAnswered {
             vendor: operation.vendor().as_str(),
             operation: operation.as_str(),
-            status: match &result {
-                Ok(reply) => reply.status.as_str(),
-                Err(CallError::NotSent(_)) => "not_sent",
-                Err(_) => "no_answer",
-            },
+            status,
             correlation,
             took: started.elapsed(),
         });
         result
+    }
+
+    /// The request with the `traceparent` of its span, where the work belongs to a trace.
+    fn traced(&self, operation: Operation, request: Built) -> (Built, Option<Span>) {
+        let Ok(mut request) = request else {
+            return (request, None);
+        };
+        let span = self.telemetry.call_begins(&CallBegins {
+            vendor: operation.vendor().as_str(),
+            operation: operation.as_str(),
+            method: request.method().as_str(),
+            host: request.url().host_str(),
+            port: request.url().port_or_known_default(),
+        });
+        if let Some(span) = &span
+            && let Ok(value) = HeaderValue::try_from(span.context().to_string())
+        {
+            request.headers_mut().insert(TRACEPARENT, value);
+        }
+        (Ok(request), span)
     }
 
     /// The same by a deadline of the caller's, which an intent names. What is left of it may have been used up by waiting, or by
@@ -176,8 +211,10 @@ impl Deadline {
     }
 }
 
-async fn exchange(request: RequestBuilder) -> Result<Reply, CallError> {
-    let mut response = request.send().await.map_err(|e| before_answer(&e))?;
+async fn exchange(client: &Client, request: Built) -> Result<Reply, CallError> {
+    let request = request.map_err(|e| before_answer(&e))?;
+    let response = client.execute(request).await;
+    let mut response = response.map_err(|e| before_answer(&e))?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = BytesMut::new();
@@ -271,8 +308,8 @@ pub async fn probe(
 ) -> Result<(u16, String), CallError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new();
-    let request = client.get(url(base, segments)).timeout(within);
-    let reply = exchange(request).await?;
+    let request = client.get(url(base, segments)).timeout(within).build();
+    let reply = exchange(&client, request).await?;
     let body = String::from_utf8_lossy(&reply.body).into_owned();
     Ok((reply.status.as_u16(), body))
 }

@@ -20,10 +20,10 @@ use super::steps;
 use super::story::Story;
 use crate::escalation::{
     Action, Call, Cobrowse, Code, Contract, Entry, EntryKind, Intent, Message, NoteLook, Progress,
-    SessionId, SessionLink, Setback, Situation, Start, Step, Survey, Update, Wait, decide,
+    SessionId, SessionLink, Setback, Situation, Start, Step, Survey, Update, decide,
 };
 use crate::ledger::{Error, Granted, Held, HeldConversation, LinkChange};
-use crate::telemetry::{Settled, StepFinished, Waited};
+use crate::telemetry::{Settled, Waited};
 use crate::upstream::{self, Admission};
 
 /// A message whose claim was lost comes back after about this long; whoever holds it now is likely done by then.
@@ -277,12 +277,7 @@ impl<'a> Attempt<'a> {
                     self.step_began = Instant::now();
                     // Its success shows so much, and its failure no more than the opposite.
                     let settles = call.settles();
-                    let looks = call.looks();
-                    let mut result = upstream::listening(self.escorted(call, stop)).await;
-                    if looks {
-                        result = result.map_err(|stopped| self.looks_again(stopped));
-                    }
-                    self.tell_step(step, &result);
+                    let result = self.told(call, stop).await;
                     if result.is_ok() {
                         self.went_on(settles);
                         continue;
@@ -457,25 +452,6 @@ impl<'a> Attempt<'a> {
             // A new session is asked for by the contract in force, and the conversation has to be read by that one.
             self.survey = None;
         }
-    }
-
-    fn tell_step(&self, step: Step, result: &Result<(), Stopped>) {
-        let outcome = match result {
-            Ok(()) => "ok",
-            Err(Stopped::Setback(Setback {
-                wait: Wait::Final, ..
-            })) => "final",
-            Err(Stopped::Setback(_)) => "later",
-            Err(Stopped::Ledger(_)) => "ledger_away",
-            Err(Stopped::InOtherHands(_)) => "in_other_hands",
-            Err(Stopped::Interrupted) => "interrupted",
-        };
-        self.runner.telemetry.step_finished(&StepFinished {
-            step: step.as_str(),
-            outcome,
-            key: self.held.key.as_str(),
-            took: self.step_began.elapsed(),
-        });
     }
 }
 

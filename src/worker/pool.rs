@@ -20,7 +20,7 @@ use crate::broker::{
 use crate::crash;
 use crate::escalation::{Code, DeadLetter, DeadLetterOrigin, Lane, Message};
 use crate::pacing::{Curve, jittered};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, TraceContext};
 
 /// How long taking leave of the pool may take: giving permits back, not being there any more.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
@@ -218,6 +218,9 @@ impl Shared {
         crash::after("a delivery");
         self.telemetry
             .delivered(lane.as_str(), delivery.redelivered);
+        let (parent, id) = (delivery.traceparent, delivery.message_id.as_deref());
+        let mut span = self.telemetry.process_begins(parent, delivery.source, id);
+        let trace = span.context();
         let message = match Message::decode(&delivery.body) {
             Ok(message) => Arc::new(message),
             Err(error) => {
@@ -230,8 +233,9 @@ impl Shared {
                 );
                 tracing::warn!(event = "message.undecodable", lane = lane.as_str(), id = %letter.id, %error);
                 self.telemetry.dead_letter_written(letter.code);
+                span.not_understood(letter.code.as_str());
                 return self
-                    .settle(lane, delivery, Disposition::Dead(Box::new(letter)))
+                    .settle(lane, delivery, trace, Disposition::Dead(Box::new(letter)))
                     .await;
             }
         };
@@ -240,13 +244,17 @@ impl Shared {
             let (this, message) = (self.clone(), message.clone());
             let redelivered = delivery.redelivered;
             tokio::spawn(async move {
-                this.runner
-                    .handle(&message, redelivered, &this.give_back)
-                    .await
+                let handling =
+                    this.runner
+                        .handle(&message, redelivered, &mut span, &this.give_back);
+                (handling.await, span)
             })
         };
         match task.await {
-            Ok(disposition) => self.settle(message.lane, delivery, disposition).await,
+            Ok((disposition, _span)) => {
+                self.settle(message.lane, delivery, trace, disposition)
+                    .await;
+            }
             Err(error) => {
                 self.telemetry
                     .panicked(message.incident_id.as_str(), &error);
@@ -256,7 +264,15 @@ impl Shared {
         }
     }
 
-    async fn settle(&self, lane: Lane, delivery: Delivery, disposition: Disposition) {
+    /// A successor belongs where its message did; where that belonged nowhere, where its first attempt does (`trace`).
+    async fn settle(
+        &self,
+        lane: Lane,
+        delivery: Delivery,
+        trace: TraceContext,
+        disposition: Disposition,
+    ) {
+        let traceparent = Some(delivery.traceparent.unwrap_or(trace));
         let settled = match disposition {
             Disposition::Done => ack(delivery).await,
             Disposition::HandBack => delivery.hand_back().await,
@@ -267,10 +283,10 @@ impl Shared {
                     body: delivery.body.clone(),
                     headers: Headers {
                         code: None,
-                        traceparent: delivery.traceparent.clone(),
+                        traceparent,
                     },
                 };
-                if self.publish(&publication, &delivery, "later").await {
+                if self.publish(&publication, &delivery, trace, "later").await {
                     ack(delivery).await
                 } else {
                     delivery.hand_back().await
@@ -284,10 +300,10 @@ impl Shared {
                         body,
                         headers: Headers {
                             code: Some(letter.code.as_str().to_owned()),
-                            traceparent: delivery.traceparent.clone(),
+                            traceparent,
                         },
                     };
-                    if self.publish(&publication, &delivery, "dead").await {
+                    if self.publish(&publication, &delivery, trace, "dead").await {
                         self.runner.letter_is_out(&letter).await;
                         ack(delivery).await
                     } else {
@@ -314,12 +330,19 @@ impl Shared {
         &self,
         publication: &Publication,
         delivery: &Delivery,
+        trace: TraceContext,
         target: &'static str,
     ) -> bool {
         let what = match publication.to {
             Destination::Dead => "publishing the dead letter",
             Destination::Later { .. } | Destination::Lane(_) => "publishing the successor",
         };
+        let delay = match publication.to {
+            Destination::Later { delay, .. } => Some(delay),
+            Destination::Dead | Destination::Lane(_) => None,
+        };
+        let (queue, id) = (publication.to.queue(), &publication.message_id);
+        let mut span = self.telemetry.send_begins(Some(trace), queue, id, delay);
         let began = Instant::now();
         for attempt in 0.. {
             crash::before(what);
@@ -328,14 +351,22 @@ impl Shared {
             crash::after(what);
             let outcome = PublishError::outcome(&result);
             self.telemetry.published(target, outcome, handed.elapsed());
-            let Err(error) = result else { return true };
+            let Err(error) = result else {
+                span.sent(outcome);
+                return true;
+            };
             tracing::warn!(event = "publish.failed", target, %error);
-            if !delivery.is_live() || began.elapsed() > PUBLISH_PATIENCE {
+            let over = !delivery.is_live() || began.elapsed() > PUBLISH_PATIENCE;
+            if over || self.give_back.is_cancelled() {
+                span.sent(outcome);
                 break;
             }
             tokio::select! {
                 () = tokio::time::sleep(jittered(PUBLISH_AGAIN.delay(attempt))) => {}
-                () = self.give_back.cancelled() => break,
+                () = self.give_back.cancelled() => {
+                    span.sent(outcome);
+                    break;
+                }
             }
         }
         false

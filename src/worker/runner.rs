@@ -16,7 +16,7 @@ use crate::escalation::{
 };
 use crate::ledger::{self, Arrival, Claim, ClaimRequest, Granted, Ledger};
 use crate::pacing::jittered;
-use crate::telemetry::{AttemptFinished, Telemetry, Waited};
+use crate::telemetry::{AttemptFinished, Span, Telemetry, Waited};
 use crate::upstream::{Admission, CallError, Genesys, PagerDuty, Priority, Vendor};
 
 /// How long a message waits when the ledger does not answer.
@@ -86,24 +86,28 @@ impl Runner {
 
     /// Works on one message until nothing more can be done now. Ends soon after `stop`, at the next step boundary.
     ///
-    /// May be run twice for the same message, even at once: the claim lets one of them work.
+    /// May be run twice for the same message, even at once: the claim lets one of them work. All of it is a part of `span`.
     pub async fn handle(
         &self,
         message: &Message,
         redelivered: bool,
+        span: &mut Span,
         stop: &CancellationToken,
     ) -> Disposition {
         let _in_hand = self.telemetry.take_in_hand();
         let started = Instant::now();
         let mut story = Story::default();
-        let disposition = match &message.task {
-            Task::Resolved => self.resolve(message, &mut story).await,
-            Task::Start(start) => {
-                self.start(message, start, redelivered, stop, &mut story)
-                    .await
+        let working = async {
+            match &message.task {
+                Task::Resolved => self.resolve(message, &mut story).await,
+                Task::Start(start) => {
+                    self.start(message, start, redelivered, stop, &mut story)
+                        .await
+                }
             }
         };
-        self.tell(message, redelivered, started, &story, &disposition);
+        let disposition = span.around(working).await;
+        self.tell(message, redelivered, started, &story, &disposition, span);
         disposition
     }
 
@@ -362,12 +366,14 @@ impl Runner {
         started: Instant,
         story: &Story,
         disposition: &Disposition,
+        span: &mut Span,
     ) {
         let age = Timestamp::now().duration_since(message.accepted_at);
-        self.telemetry.attempt_finished(&AttemptFinished {
+        let event = AttemptFinished {
             outcome: story.outcome,
             key: story.key.as_ref().map(Key::as_str),
             incident: message.incident_id.as_str(),
+            trace: span.context().trace_id(),
             conversation: story.conversation.as_deref(),
             agent: story.agent.as_deref(),
             lane: message.lane.as_str(),
@@ -390,7 +396,9 @@ impl Runner {
             took: started.elapsed(),
             age: Duration::try_from(age).unwrap_or_default(),
             waited: story.waited,
-        });
+        };
+        self.telemetry.attempt_finished(&event);
+        span.attempted(&event);
     }
 }
 

@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("listener", &[]),
     ("simulator", &[]),
     ("settings", &["escalation"]),
-    ("telemetry", &["escalation"]),
+    ("telemetry", &["escalation", "pacing"]),
     ("broker", &["escalation", "pacing", "telemetry"]),
     ("ledger", &["crash", "escalation", "pacing", "telemetry"]),
     ("upstream", &["crash", "escalation", "pacing", "telemetry"]),
@@ -106,7 +106,12 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("lapin::", &["broker/"]),
     ("rusqlite::", &["ledger/"]),
     ("tokio_postgres::", &["ledger/"]),
-    ("reqwest::", &["upstream/", "simulator/"]),
+    (
+        "reqwest::",
+        &["upstream/", "simulator/", "telemetry/otlp.rs"],
+    ),
+    ("prost::", &["telemetry/otlp"]),
+    ("opentelemetry", &[]),
     ("prometheus::", &["telemetry/"]),
     (
         "std::env::var",

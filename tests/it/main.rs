@@ -29,5 +29,6 @@ mod pagerduty;
 mod simulator;
 mod support;
 mod torture;
+mod tracing;
 mod watching;
 mod working;

@@ -162,7 +162,7 @@ fn an_unknown_key_or_section_is_a_fault_with_a_hint_when_one_is_close() {
         ("[broker]\nhost = \"hush\"", "broker.host", "remove it"),
         ("[log.level]\nall = \"hush\"", "log.level", "write a string"),
         (
-            "[worker]\nconcurrency = 1.5",
+            "[worker]\nconcurrency = 1979-05-27",
             "worker.concurrency",
             "write a string",
         ),

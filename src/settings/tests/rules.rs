@@ -212,6 +212,48 @@ fn the_login_address_follows_the_api_address() {
 }
 
 #[test]
+fn an_export_of_traces_is_off_until_it_has_an_address() {
+    let otlp = |vars: &Fake| load(vars).otlp().unwrap().clone();
+    assert_eq!(otlp(&required()).endpoint, None);
+    let vars = required().with("OTLP_ENDPOINT", "http://collector:4318/");
+    let given = otlp(&vars);
+    assert_eq!(given.endpoint.unwrap().as_str(), "http://collector:4318");
+    assert!((given.sample_ratio - 1.0).abs() < f64::EPSILON);
+    // A collector in the next room is asked in plain http, mostly: that matters only where a credential goes along.
+    assert!(load(&vars).warnings.is_empty());
+    let vars = vars.with("OTLP_HEADERS", "authorization=Bearer%20x");
+    let warnings = load(&vars).warnings;
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("plain http"),
+        "{warnings:?}"
+    );
+    let of_file = load_file("[otlp]\nsample_ratio = 0.25\n").ok().unwrap();
+    assert!((of_file.otlp().unwrap().sample_ratio - 0.25).abs() < f64::EPSILON);
+    for (name, value, fault) in [
+        (
+            "OTLP_ENDPOINT",
+            "collector:4318",
+            "neither http:// nor https://",
+        ),
+        (
+            "OTLP_ENDPOINT",
+            "http://collector:4318/v1/traces/",
+            "is put behind it anyway",
+        ),
+        ("OTLP_HEADERS", "hush", "is not a list of headers"),
+        (
+            "OTLP_SAMPLE_RATIO",
+            "1.5",
+            "is \"1.5\"; write a number from 0 to 1",
+        ),
+        ("OTLP_SAMPLE_RATIO", "NaN", "write a number from 0 to 1"),
+    ] {
+        let told = fault_of(name, value);
+        assert!(told.contains(fault) && !told.contains("hush"), "{told}");
+    }
+}
+
+#[test]
 fn what_is_allowed_and_hardly_meant_is_a_warning() {
     for (name, value, warning) in [
         (

@@ -13,6 +13,7 @@ use super::super::http::Http;
 use super::super::lenient::Field;
 use super::super::limits::{Gate, Limits};
 use super::errors;
+use crate::telemetry::carried;
 
 /// A token is renewed this long before it ends, or a fifth of its life if that is shorter.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
@@ -126,7 +127,7 @@ impl TokenCache {
         }
         let (this, came) = (self.clone(), Instant::now());
         let fetching = heard::listening(async move { (this.wait_or_fetch(came).await, heard()) });
-        let (fetched, by) = tokio::spawn(fetching)
+        let (fetched, by) = tokio::spawn(carried(fetching))
             .await
             .map_err(|error| CallError::NotSent(error.to_string()))?;
         heard::hear(by.as_deref());

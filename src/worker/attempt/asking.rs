@@ -1,24 +1,70 @@
-//! Before a vendor is asked: whether it may be.
+//! Before a vendor is asked: whether it may be. Afterwards: how it went.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Stopped};
-use crate::escalation::{Call, Contract};
+use crate::escalation::{Call, Contract, Setback, Step, Wait};
+use crate::telemetry::{Span, StepFinished};
 use crate::upstream::{self, Admission, CallError, Operation, Priority};
 
 /// A wait for a permit that is over within so long is none.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 impl Attempt<'_> {
-    /// Asks somebody, once it may be asked. Waited for that is here, before an intent names a deadline; and only this wait may be
-    /// cut off.
-    pub(super) async fn escorted(
+    /// Asks somebody, as a step of this attempt, and tells how it went.
+    pub(super) async fn told(
         &mut self,
         call: Call,
         stop: &CancellationToken,
     ) -> Result<(), Stopped> {
+        let (step, looks) = (call.step(), call.looks());
+        let telemetry = &self.runner.telemetry;
+        let mut span = telemetry.step_begins(step.as_str(), call.as_str());
+        // In a box: around a span it would be kept twice.
+        let asking = Box::pin(upstream::listening(self.escorted(call, stop)));
+        let mut result = match &span {
+            Some(span) => span.around(asking).await,
+            None => asking.await,
+        };
+        if looks {
+            result = result.map_err(|stopped| self.looks_again(stopped));
+        }
+        self.tell_step(step, &result, span.as_mut());
+        result
+    }
+
+    fn tell_step(&self, step: Step, result: &Result<(), Stopped>, span: Option<&mut Span>) {
+        let outcome = match result {
+            Ok(()) => "ok",
+            Err(Stopped::Setback(Setback {
+                wait: Wait::Final, ..
+            })) => "final",
+            Err(Stopped::Setback(_)) => "later",
+            Err(Stopped::Ledger(_)) => "ledger_away",
+            Err(Stopped::InOtherHands(_)) => "in_other_hands",
+            Err(Stopped::Interrupted) => "interrupted",
+        };
+        if let Some(span) = span {
+            let code = match result {
+                Err(Stopped::Setback(setback)) => Some(setback.code.as_str()),
+                Ok(())
+                | Err(Stopped::Ledger(_) | Stopped::InOtherHands(_) | Stopped::Interrupted) => None,
+            };
+            span.step_ended(outcome, code);
+        }
+        self.runner.telemetry.step_finished(&StepFinished {
+            step: step.as_str(),
+            outcome,
+            key: self.held.key.as_str(),
+            took: self.step_began.elapsed(),
+        });
+    }
+
+    /// Asks somebody, once it may be asked. Waited for that is here, before an intent names a deadline; and only this wait may be
+    /// cut off.
+    async fn escorted(&mut self, call: Call, stop: &CancellationToken) -> Result<(), Stopped> {
         let (lane, step) = (self.message.lane, call.step());
         let priority = Priority { lane, step };
         // It may have been waited for something else since.

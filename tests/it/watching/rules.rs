@@ -183,3 +183,19 @@ fn every_alert_is_tested_both_ways() {
         "tests of alerts that are gone: {tested:?}"
     );
 }
+
+/// `ESCALATOR_RENEW=1 cargo test --test it runbook` writes it anew.
+#[test]
+fn the_runbook_has_the_metrics_that_are_compiled_in() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/OPERATIONS.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- metrics -->\n").unwrap();
+    let (table, after) = rest.split_once("<!-- /metrics -->").unwrap();
+    let compiled = escalator::telemetry::metrics_as_markdown();
+    if std::env::var_os("ESCALATOR_RENEW").is_some() {
+        let renewed = format!("{before}<!-- metrics -->\n{compiled}<!-- /metrics -->{after}");
+        std::fs::write(&path, renewed).unwrap();
+    } else {
+        assert_eq!(table, compiled, "ESCALATOR_RENEW=1 writes it anew");
+    }
+}

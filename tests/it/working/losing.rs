@@ -22,7 +22,7 @@ use escalator::pacing::{Exchange, Grant};
 use escalator::simulator::{
     CobrowseApi, Config, ConversationSpec, Fault, IncidentSpec, Operation, Simulator, What, Which,
 };
-use escalator::telemetry::Telemetry;
+use escalator::telemetry::{Span, Telemetry};
 use escalator::upstream::{
     Budget, Genesys, GenesysConfig, Http, HttpConfig, PagerDuty, PagerDutyConfig, PermitSource,
     Speaks,
@@ -251,7 +251,9 @@ impl Bench {
         let began = Instant::now();
         let stop = CancellationToken::new();
         loop {
-            match self.runner.handle(&self.message, false, &stop).await {
+            let mut span = span();
+            let handling = self.runner.handle(&self.message, false, &mut span, &stop);
+            match handling.await {
                 Disposition::Done => return None,
                 Disposition::Dead(letter) => return Some(letter),
                 Disposition::Later(delay) => {
@@ -466,6 +468,12 @@ async fn a_vendor_s_answer_outlives_the_claim_while_the_ledger_is_away() {
     assert!(doubted.is_none(), "{doubted:?}");
 }
 
+/// A trace that nobody records.
+fn span() -> Span {
+    let telemetry = Telemetry::new().unwrap();
+    telemetry.process_begins(None, "escalations.high", None)
+}
+
 /// An attempt that was refused its session, has written that down, and waits in hand.
 async fn refused(bench: &Bench) -> tokio::task::JoinHandle<Disposition> {
     bench.simulator.script(Fault {
@@ -476,7 +484,7 @@ async fn refused(bench: &Bench) -> tokio::task::JoinHandle<Disposition> {
     let (runner, message) = (bench.runner.clone(), bench.message.clone());
     let attempt = tokio::spawn(async move {
         let stop = CancellationToken::new();
-        runner.handle(&message, false, &stop).await
+        runner.handle(&message, false, &mut span(), &stop).await
     });
     // Its wait is told with the record that says that nothing was asked for.
     eventually("the refusal in the ledger", async || {

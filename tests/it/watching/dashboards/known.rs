@@ -22,10 +22,6 @@ const PROCESS: &[Metric] = &[
     ("process_virtual_memory_bytes", Gauge, &[]),
 ];
 
-/// What comes with the export of traces.
-// TO BE REMOVED once the catalogue has it.
-const NOT_YET: &[Metric] = &[("escalator_otlp_spans_total", Counter, &["outcome"])];
-
 /// RabbitMQ's, of those that are asked for: as its plug-in `rabbitmq_prometheus` 3.10.8 shows them on `/metrics`, added up for
 /// each node.
 const RABBITMQ: &[Metric] = &[
@@ -90,7 +86,7 @@ const RECORDING_RULES: &str = "deploy/prometheus/rules/recording.yml";
 /// Everything that a query may name.
 pub(crate) fn known_metrics() -> Known {
     let mut known = Known::default();
-    for (name, kind, labels) in NOT_YET.iter().chain(PROCESS).chain(RABBITMQ) {
+    for (name, kind, labels) in PROCESS.iter().chain(RABBITMQ) {
         known.scraped(name, *kind, labels.iter().copied());
     }
     for metric in Telemetry::catalogue() {
