@@ -56,7 +56,7 @@ torture: ## a crash at every point, beside every fault of the vendors (TORTURE_O
 	@$(install) toolchain rabbitmq postgres
 	$(with_both) cargo test --locked --profile torture --test torture
 
-endurance: ## limits, outages and restarts at their real length, about half an hour (ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters)
+endurance: ## limits, outages and restarts at their real length, about 50 minutes (ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters,alerts,truth)
 	@$(install) toolchain rabbitmq postgres prometheus
 	$(with_both) cargo test --locked --profile torture --test endurance
 

@@ -37,6 +37,8 @@ const PRUNED: [&str; 5] = [
     "dead_letters",
 ];
 
+/// What the ledger may refuse since a newer claim exists.
+const FENCED: [&str; 3] = ["claim_conversation", "record", "renew"];
 const VENDORS: [&str; 2] = ["genesys", "pagerduty"];
 
 impl Telemetry {
@@ -87,6 +89,7 @@ pub(super) fn show_from_the_start(telemetry: &Telemetry) {
         let (name, cause) = (code.as_str(), code.cause().as_str());
         telemetry.dead_letters.with_label_values(&[name, cause]);
         telemetry.waits.with_label_values(&[name]);
+        telemetry.letters_kept.with_label_values(&[name, "kept"]);
     }
     for outcome in ["told", "not_told"] {
         telemetry.failure_notes.with_label_values(&[outcome]);
@@ -104,6 +107,9 @@ pub(super) fn show_from_the_start(telemetry: &Telemetry) {
         telemetry
             .violations
             .with_label_values(&[invariant.as_str()]);
+    }
+    for operation in FENCED {
+        telemetry.fenced.with_label_values(&[operation]);
     }
     for what in PRUNED {
         telemetry.pruned.with_label_values(&[what]);

@@ -1,6 +1,6 @@
 //! Limits, outages and restarts at their real length: `make endurance`.
 //!
-//! - `ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters`: which parts; without it all
+//! - `ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters,alerts,truth`: which parts; without it all
 //!
 //! Every part prints what it measured, and fails by panicking. `RESULTS.md` beside this file is written by a run of all.
 
@@ -17,6 +17,7 @@
     reason = "a test fails by panicking, and this one prints; it uses a part of what the others share"
 )]
 
+mod alerts;
 mod backlog;
 #[path = "../torture/suite/database.rs"]
 mod database;
@@ -24,16 +25,22 @@ mod ladder;
 mod letters;
 mod outage;
 mod patience;
+#[path = "../it/watching/picture/mod.rs"]
+mod picture;
+mod recorded;
 mod rolling;
+mod searched;
 mod stops;
 mod storm;
+
 #[path = "../it/support/mod.rs"]
 mod support;
+mod truth;
 
 use std::time::Instant;
 
-const ALL: [&str; 7] = [
-    "storm", "outage", "patience", "stops", "rolling", "ladder", "letters",
+const ALL: [&str; 9] = [
+    "storm", "outage", "patience", "stops", "rolling", "ladder", "letters", "alerts", "truth",
 ];
 
 #[tokio::main]
@@ -54,6 +61,8 @@ async fn main() {
             "rolling" => vec![rolling::run().await],
             "ladder" => vec![ladder::run().await],
             "letters" => letters::run().await,
+            "alerts" => alerts::all().await,
+            "truth" => truth::run().await,
             other => panic!("there is no part {other}: {ALL:?}"),
         };
         for line in said {

@@ -4,16 +4,23 @@ use std::path::{Path, PathBuf};
 
 use escalator::simulator::{ConversationSpec, Fault, Operation, What, Which};
 
+use serde_json::json;
+
 use super::dashboards::every_query;
 use super::rules;
 use crate::support::prometheus::{Options, Prometheus, Target};
 use crate::support::world::{World, real_notes};
 
-/// How many escalations get their note.
+/// How many escalations get their note after a webhook; one more is started directly.
 const DONE: usize = 12;
+const TOKEN: &str = "of-whoever-starts-directly";
 
 /// Panels that show nothing after this run, and why that is as it should be.
-const NOTHING_TO_SHOW: &[(&str, &str)] = &[];
+const NOTHING_TO_SHOW: &[(&str, &str)] = &[
+    ("Failures a minute", "the ledger was never away"),
+    ("What must never be, and was", "and was not"),
+    ("Spans a minute", "they are not exported"),
+];
 
 /// A run that has met a lost answer, a 429, an outage, a death, a stranger's webhook and one that nobody understands.
 async fn run(world: &World, ingress: &str) {
@@ -50,6 +57,16 @@ async fn run(world: &World, ingress: &str) {
         let webhook = world.trigger(&world.case());
         assert!(simulator.deliver(&url, &webhook).await.is_accepted());
     }
+    // Nobody is connected to this one.
+    let waits = world.case_with(ConversationSpec::default());
+    let webhook = world.trigger(&waits);
+    assert!(simulator.deliver(&url, &webhook).await.is_accepted());
+    let direct = world.case();
+    let asked = reqwest::Client::new()
+        .post(format!("{ingress}/escalations"))
+        .bearer_auth(TOKEN)
+        .json(&json!({"incident_id": direct.incident, "conversation_id": direct.conversation}));
+    assert_eq!(asked.send().await.unwrap().status(), 202);
     // Dead at once: it is over.
     let over = world.case_with(ConversationSpec::with_agent("agent-1"));
     simulator.end_conversation(&over.conversation);
@@ -63,7 +80,7 @@ async fn run(world: &World, ingress: &str) {
     simulator.set_webhook_secret(genuine);
     assert_eq!(simulator.deliver(&url, &stranger).await.status(), Some(403));
     world
-        .until(|effects| real_notes(effects) >= DONE && effects.live_notes > DONE)
+        .until(|effects| real_notes(effects) > DONE && effects.live_notes > DONE + 1)
         .await;
 }
 
@@ -88,7 +105,7 @@ fn evaluated_every_second(folder: &Path) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_and_every_rule_asks_a_real_prometheus_for_what_a_real_run_has() {
     let world = World::new().await;
-    let ingress = world.start("ingress", &[]).await;
+    let ingress = world.start("ingress", &[("INGRESS_TOKEN", TOKEN)]).await;
     let worker = world.start("worker", &[]).await;
     let mut targets = vec![
         Target::of(&ingress).named("ingress-1"),
@@ -109,7 +126,11 @@ async fn every_panel_and_every_rule_asks_a_real_prometheus_for_what_a_real_run_h
     let letters = "sum(max by (code) (escalator_dead_letters_open))";
     prometheus.becomes(letters, 2).await;
     let notes = "sum(escalator_accepted_to_note_seconds_count)";
-    prometheus.becomes(notes, DONE).await;
+    prometheus.becomes(notes, DONE + 1).await;
+    let waiting = "sum(escalator_waits_total) > 0";
+    prometheus
+        .wait_until(waiting, |found| !found.is_empty())
+        .await;
     // The rules have been evaluated since, those of the slowest group too.
     let recorded = "escalator:slo_all:increase1d > 0";
     prometheus
