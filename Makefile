@@ -40,13 +40,14 @@ model: ## visit everything that can happen in a small world, with larger bounds 
 	@$(install) toolchain
 	ESCALATOR_MODEL=large cargo test --locked --test it model:: -- --nocapture --test-threads 1
 
-bench: ## how fast a backlog drains, what an escalation and its ledger cost (ESCALATIONS=5000)
+bench: ## how fast a backlog drains, what an escalation, its ledger and telling of it cost (ESCALATIONS=5000)
 	@$(install) toolchain rabbitmq postgres
 	cargo bench --locked --no-run
 	@$(with_both) cargo bench --locked --bench drain
 	@$(with_both) cargo bench --locked --bench promise
 	@$(with_both) cargo bench --locked --bench ledger
 	@$(with_both) cargo bench --locked --bench claims
+	@$(with_both) cargo bench --locked --bench telemetry
 
 soak: ## ten minutes with restarts of broker and service (SOAK_SECONDS=600)
 	@$(install) toolchain rabbitmq postgres

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 /// The kernel counts CPU time in hundredths of a second, on every Linux there is.
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// What a process has used so far.
 #[derive(Debug, Clone, Default)]
