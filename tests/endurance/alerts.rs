@@ -120,8 +120,20 @@ impl Scene {
         fired
     }
 
-    /// Watches, and says what came of it as a row of a table.
+    /// Watches, says what came of it as a row of a table, and ends all of it.
     async fn judge(self, expected: Expected) -> Result<String, String> {
+        let judged = self.judged(expected).await;
+        self.end().await;
+        judged
+    }
+
+    /// Whoever holds the world is gone then, and with it the world.
+    async fn end(self) {
+        self.load.abort();
+        let _ = self.load.await;
+    }
+
+    async fn judged(&self, expected: Expected) -> Result<String, String> {
         let fired = self.watch().await;
         let what = expected.what;
         let names: BTreeSet<_> = fired.keys().map(String::as_str).collect();
@@ -141,7 +153,6 @@ impl Scene {
         let series = recorded::of(&self.prometheus, self.began, SystemTime::now(), step).await;
         let series = recorded::go_on(series, on);
         recorded::fires_at_the_end(what, &series, expected.later).await?;
-        self.load.abort();
         let live: Vec<_> = fired
             .iter()
             .map(|(name, after)| format!("{name} ({} s)", after.as_secs()))
@@ -190,14 +201,17 @@ pub(crate) async fn all() -> Vec<String> {
     let mut faults = Vec::new();
     while let Some(row) = running.join_next().await {
         match row.unwrap() {
-            Ok(row) => rows.push(row),
-            Err(fault) => faults.push(fault),
+            Ok(row) => {
+                println!("{row}");
+                rows.push(row);
+            }
+            Err(fault) => {
+                println!("{fault}");
+                faults.push(fault);
+            }
         }
     }
     rows.sort();
-    for row in &rows {
-        println!("{row}");
-    }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     let head = "alerts, each of eight incidents with a world and a Prometheus of its own:\n\n  | what goes wrong | fires (after) | if it goes \
                 on like that |\n  | --- | --- | --- |";
@@ -283,14 +297,16 @@ async fn broker_gone() -> Result<String, String> {
     let scene = Scene::start(world, Some(Target::node(&node)), &[]).await;
     node.stop().await;
     let judged = scene
-        .judge(Expected {
+        .judged(Expected {
             what: "RabbitMQ is gone",
             live: &["EscalatorBrokerAway", "EscalatorWebhooksNotStored"],
             later: &["EscalatorBrokerAway", "EscalatorWebhooksNotStored"],
             length: FORTY_MINUTES,
         })
         .await;
+    // Its virtual host goes with the scene.
     node.start_again().await;
+    scene.end().await;
     judged
 }
 
@@ -301,7 +317,7 @@ async fn database_gone() -> Result<String, String> {
     let scene = Scene::start(World::new().await, Target::broker(), &settings).await;
     server.stop().await;
     let judged = scene
-        .judge(Expected {
+        .judged(Expected {
             what: "PostgreSQL is gone",
             live: &["EscalatorLedgerAway"],
             later: &["EscalatorLedgerAway"],
@@ -309,6 +325,7 @@ async fn database_gone() -> Result<String, String> {
         })
         .await;
     server.start_again().await;
+    scene.end().await;
     judged
 }
 

@@ -84,7 +84,11 @@ pub(crate) fn go_on(mut series: Vec<Recorded>, on: Duration) -> Vec<Recorded> {
         let tile = usize::try_from((TILE.as_secs() / one.step.as_secs()).max(1)).unwrap();
         let more = usize::try_from(on.as_secs() / one.step.as_secs()).unwrap();
         let last: Vec<_> = one.values[one.values.len() - tile - 1..].to_vec();
-        let grows = grows(&last);
+        let mut grows = grows(&last);
+        if grows > 0.0 && is_a_moment(&one.labels["__name__"]) {
+            // A moment goes along with time, however far apart the last two of them happened to be.
+            grows = tile as f64 * one.step.as_secs_f64();
+        }
         for number in 0..more {
             let (round, place) = (number / tile + 1, number % tile + 1);
             let value = last[place].map(|value| value + grows * round as f64);
@@ -92,6 +96,11 @@ pub(crate) fn go_on(mut series: Vec<Recorded>, on: Duration) -> Vec<Recorded> {
         }
     }
     series
+}
+
+/// Seconds since 1970.
+fn is_a_moment(name: &str) -> bool {
+    name.ends_with("_timestamp_seconds") || name == "process_start_time_seconds"
 }
 
 /// By how much it grew in its last tile, if it only ever grew.
