@@ -47,8 +47,14 @@ pub(crate) async fn of(
             let mut values = vec![None; usize::try_from(steps + 1).unwrap()];
             for (at, value) in series.points {
                 let index = ((at - start) / step.as_secs_f64()).round();
+                // For `promtool`, time begins with the series.
+                let since = if is_a_moment(&name) && value > 0.0 {
+                    start
+                } else {
+                    0.0
+                };
                 if let Some(slot) = values.get_mut(index as usize) {
-                    *slot = Some(value);
+                    *slot = Some(value - since);
                 }
             }
             series.labels.insert("__name__".to_owned(), name.clone());
