@@ -193,7 +193,6 @@ pub(crate) async fn run() -> Vec<String> {
     rows.extend(requests(&records, &lives, &scraped));
     rows.extend(outcomes(&lives, &scraped, count));
     rows.push(String::new());
-    println!("{}", rows.join("\n"));
     search.read("the logs", everything);
     search.read("messages on the broker", tap.close().await);
     let sessions = effects
