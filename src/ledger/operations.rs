@@ -66,7 +66,7 @@ operations! {
     /// What the ledger knows of dead letters and replays, and what can be done to them.
     ///
     /// Every operation is one transaction, durable when it returns `Ok`, and may be repeated after an error: see
-    /// [`letters`](super::letters).
+    /// the module [`letters`].
     trait Letters, asked through letters;
 
     /// Keeps a letter, once: however often it comes, it is one row.
