@@ -47,7 +47,7 @@ async fn every_queue(session: &Session) -> Option<Vec<Depth>> {
         };
         let declared =
             channel.queue_declare(name.as_str().into(), passively, FieldTable::default());
-        // A queue that is not there closes the channel; whoever needs that queue sees to it.
+        // A queue that is not there closes the channel; the supervisor hears of that and declares again.
         let queue = declared.await.ok()?;
         depths.push(Depth {
             queue: name,

@@ -9,6 +9,7 @@ use lapin::Event;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::declare::declare;
+use super::error::refusal;
 use super::events;
 use super::health::{ConnectionHealth, Health};
 use super::link::{Link, Purpose, Shared};
@@ -43,6 +44,13 @@ pub(super) async fn run(shared: Arc<Shared>, purpose: Purpose) {
 struct Keeper {
     shared: Arc<Shared>,
     purpose: Purpose,
+}
+
+/// AMQP's reply code of what does not exist.
+const NOT_FOUND: u16 = 404;
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    matches!(refusal(error), Some((NOT_FOUND, _)))
 }
 
 /// How a session ended.
@@ -171,6 +179,10 @@ impl Keeper {
                     Some(Event::ConnectionUnblocked) => {
                         events::unblocked(self.purpose);
                         self.set(Link::Up(Arc::clone(session)), up());
+                    }
+                    // Said to one channel, which is closed now: something of the topology is gone. The connection is well.
+                    Some(Event::Error(error)) if is_not_found(&error) => {
+                        self.shared.look_again(self.purpose);
                     }
                     Some(Event::Error(error)) => return lost(error.to_string()),
                     None => return lost("it ended".to_owned()),

@@ -1,5 +1,6 @@
 //! The program's parts, put together from the settings: what every command that works, or that only looks, is made of.
 
+use futures_util::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -213,16 +214,12 @@ pub(super) fn office(
     })
 }
 
-/// What the lookout sees of the ledger: over a connection of its own.
-///
-/// # Errors
-/// When the ledger cannot be opened once more.
-pub(super) async fn watches(
+/// What the lookout sees of the ledger: over a connection of its own, which it opens itself.
+pub(super) fn watches(
     settings: &Settings,
     vendors: &Vendors,
     telemetry: Arc<Telemetry>,
-) -> Result<Watches, Failure> {
-    let (ledger, _) = ledger_to_read(settings).await?;
+) -> Watches {
     let accounts = [
         (Vendor::Genesys, vendors.genesys.budget_account()),
         (Vendor::PagerDuty, vendors.pagerduty.budget_account()),
@@ -231,10 +228,17 @@ pub(super) async fn watches(
         .into_iter()
         .filter_map(|(vendor, account)| Some((vendor.as_str(), account?.to_owned())))
         .collect();
-    Ok(Watches {
-        ledger: Arc::new(Watched::new(ledger, telemetry)),
-        budgets,
-    })
+    let settings = settings.clone();
+    let open = move || {
+        let (settings, telemetry) = (settings.clone(), telemetry.clone());
+        async move {
+            let (ledger, _) = ledger_to_read(&settings).await.ok()?;
+            let watched: Arc<dyn Ledger> = Arc::new(Watched::new(ledger, telemetry));
+            Some(watched)
+        }
+        .boxed()
+    };
+    Watches::new(Box::new(open), budgets)
 }
 
 /// A worker's pool on these parts.

@@ -89,12 +89,9 @@ pub(super) async fn run(role: Role, config: Option<&Path>) -> Result<(), Failure
         });
         service.spawn(listener.run(routes, closing.clone()));
     }
-    let watches = match (&ledger, &vendors) {
-        (Some(_), Some(vendors)) => {
-            Some(assembly::watches(&settings, vendors, telemetry.clone()).await?)
-        }
-        (Some(_) | None, _) => None,
-    };
+    let watches = vendors
+        .as_ref()
+        .map(|vendors| assembly::watches(&settings, vendors, telemetry.clone()));
     let lookout = Lookout::new(broker.clone(), watches, telemetry.clone());
     service.spawn(lookout.run(closing.clone()));
     let ingress_at = ingress.as_ref().and_then(|l| l.address().ok());

@@ -21,6 +21,9 @@ const LONGEST_WEBHOOK_ID: usize = 128;
 /// The longest type that is documented has 36 letters.
 const EVENT_TYPE_TOLD: usize = 100;
 
+/// The outcome of a webhook whose body did not arrive.
+const LATE: &str = "late";
+
 /// The answer, and what is told about it.
 struct Answer {
     status: StatusCode,
@@ -72,8 +75,9 @@ pub(super) async fn receive(
     let answer = handle(&ingress, &parts.headers, body, trace, started + BUDGET).await;
     let (status, incident) = (answer.status.as_u16(), answer.incident.as_ref());
     span.answered(status, answer.outcome, incident.map(IncidentId::as_str));
-    if answer.status.is_client_error() {
-        // Whoever is not known does not decide what is recorded; its line in the log is enough.
+    if answer.status.is_client_error() || answer.outcome == LATE {
+        // Whoever is not known does not decide what is recorded; its line in the log is enough. A body that did not come was
+        // signed by nobody.
         span.forget();
     }
     ingress.telemetry.webhook_answered(&WebhookAnswered {
@@ -139,7 +143,7 @@ fn webhook_id(headers: &HeaderMap) -> Option<&str> {
 
 /// Reads the whole body, in time and within the cap.
 async fn read_body(body: Body, deadline: Instant) -> Result<Bytes, Answer> {
-    let late = || Answer::new(StatusCode::SERVICE_UNAVAILABLE, "late");
+    let late = || Answer::new(StatusCode::SERVICE_UNAVAILABLE, LATE);
     let too_large = || {
         Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large")
             .because(format!("the body has more than {BODY_CAP} bytes"))

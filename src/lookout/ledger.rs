@@ -1,26 +1,55 @@
 //! What the ledger says of itself.
 
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::ANSWER_WITHIN;
 use crate::escalation::Code;
-use crate::ledger::{Ledger, State, WaitsFor};
+use crate::ledger::{Ledger, Sizes, Standing, State, WaitsFor};
 use crate::telemetry::{LedgerStanding, Telemetry};
-use std::time::Duration;
+
+/// Opens the ledger for somebody who only looks; `None`: not now.
+type Opens = Box<dyn Fn() -> BoxFuture<'static, Option<Arc<dyn Ledger>>> + Send + Sync>;
 
 /// The ledger to look at, and whose budgets are kept there.
 pub struct Watches {
-    /// One that only reads: nobody who works waits behind a look.
-    pub ledger: Arc<dyn Ledger>,
-    /// The vendors, and under which names their budgets are kept.
-    pub budgets: Vec<(&'static str, String)>,
+    open: Opens,
+    /// One that only reads: nobody who works waits behind a look, and nobody's start depends on it.
+    opened: OnceCell<Arc<dyn Ledger>>,
+    budgets: Vec<(&'static str, String)>,
 }
 
 impl Watches {
+    /// `open` is asked until it succeeds. `budgets`: the vendors, and under which names their budgets are kept.
+    #[must_use]
+    pub fn new(open: Opens, budgets: Vec<(&'static str, String)>) -> Self {
+        Self {
+            open,
+            opened: OnceCell::new(),
+            budgets,
+        }
+    }
+
+    async fn ledger(&self) -> Option<&Arc<dyn Ledger>> {
+        let opening = self
+            .opened
+            .get_or_try_init(|| async { (self.open)().await.ok_or(()) });
+        opening.await.ok()
+    }
+
+    async fn standing(&self) -> Option<Standing> {
+        self.ledger().await?.gauges().standing().await.ok()
+    }
+
+    async fn sizes(&self) -> Option<Sizes> {
+        self.ledger().await?.gauges().sizes().await.ok()
+    }
+
     pub(super) async fn look(&self, telemetry: &Telemetry) {
-        let looking = timeout(ANSWER_WITHIN, self.ledger.gauges().standing()).await;
-        let Ok(Ok(seen)) = looking else {
+        let Ok(Some(seen)) = timeout(ANSWER_WITHIN, self.standing()).await else {
             return telemetry.ledger_stands(None);
         };
         let open = WaitsFor::ALL.map(|waits_for| {
@@ -46,8 +75,7 @@ impl Watches {
     }
 
     pub(super) async fn measure(&self, telemetry: &Telemetry) {
-        let looking = timeout(ANSWER_WITHIN, self.ledger.gauges().sizes()).await;
-        let Ok(Ok(sizes)) = looking else {
+        let Ok(Some(sizes)) = timeout(ANSWER_WITHIN, self.sizes()).await else {
             return telemetry.ledger_measures(None);
         };
         let escalations = State::ALL.map(|state| {

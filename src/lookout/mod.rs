@@ -98,7 +98,8 @@ impl Lookout {
                 },
             }
             let depths = self.broker.depths(ANSWER_WITHIN).await;
-            let depths = depths.map(|depths| queues::by_name(&depths));
+            let ours = self.broker.health().subscriptions;
+            let depths = depths.map(|depths| queues::by_name(&depths, &ours));
             self.telemetry.queues_stand(depths.as_deref());
         }
     }

@@ -143,7 +143,7 @@ metrics! {
 
     // The ledger.
     ledger_up: IntGaugeVec, Kind::Gauge, "escalator_ledger_up", "1 or 0", [],
-        "1 while the ledger answers this process.";
+        "1 while the ledger takes what this process writes: that it is there, every two seconds.";
     ledger: HistogramVec, Kind::Histogram(COMMITS), "escalator_ledger_seconds", "seconds", ["operation", "outcome"],
         "Time that an operation of the ledger took, commit included, by operation and outcome (ok, fenced, failed).";
     open: IntGaugeVec, Kind::Gauge, "escalator_open", "escalations", ["waits_for"],

@@ -305,5 +305,24 @@ fn pause(headers: &HeaderMap) -> Duration {
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok());
     let seconds = text.and_then(|text| text.trim().parse().ok());
-    seconds.map_or(Duration::ZERO, Duration::from_secs)
+    // Longer than anything is offered is never.
+    let seconds = seconds.map_or(Duration::ZERO, Duration::from_secs);
+    seconds.min(OFFER_FOR)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_collector_that_wants_an_eternity_gets_no_more_than_spans_are_offered_for() {
+        let asked = |value: &str| {
+            let value = HeaderValue::from_str(value).unwrap();
+            pause(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
+        };
+        assert_eq!(asked("18446744073709551615"), OFFER_FOR);
+        assert_eq!(asked("2"), Duration::from_secs(2));
+        assert_eq!(asked("soon"), Duration::ZERO);
+    }
 }

@@ -123,6 +123,13 @@ impl Telemetry {
             self.queue_consumers.reset();
             return;
         };
+        for unseen in ["high", "normal", "dead", "delay"] {
+            if !queues.iter().any(|depth| depth.queue == unseen) {
+                // It need not have been there.
+                let _ = self.queue_messages.remove_label_values(&[unseen]);
+                let _ = self.queue_consumers.remove_label_values(&[unseen]);
+            }
+        }
         for depth in queues {
             let messages = self.queue_messages.with_label_values(&[depth.queue]);
             messages.set(whole(depth.messages));
@@ -133,10 +140,14 @@ impl Telemetry {
         }
     }
 
-    /// What the ledger says; `None`: it does not answer.
-    pub fn ledger_stands(&self, standing: Option<&LedgerStanding>) {
+    /// Whether the ledger has just taken something from those who work with it.
+    pub fn ledger_takes(&self, taken: bool) {
         let up = self.ledger_up.with_label_values::<&str>(&[]);
-        up.set(i64::from(standing.is_some()));
+        up.set(i64::from(taken));
+    }
+
+    /// What the ledger says; `None`: it could not be looked at.
+    pub fn ledger_stands(&self, standing: Option<&LedgerStanding>) {
         let Some(standing) = standing else {
             for gauge in [&self.open, &self.letters_open, &self.budget_used] {
                 gauge.reset();

@@ -4,14 +4,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::runner::Runner;
 use crate::escalation::Lane;
-use crate::ledger::{Presence, says_pause};
+use crate::ledger::{Error, Presence, says_pause};
 
 /// Between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
+/// Who has not heard it by then does not hear it.
+const REPORT_WITHIN: Duration = Duration::from_secs(5);
 /// The same while an order is being carried out.
 const REPORT_SOON: Duration = Duration::from_millis(100);
 
@@ -68,7 +71,12 @@ impl Orders {
                 paused: *self.paused.borrow(),
                 in_hand: u64::try_from(runner.telemetry.in_hand()).unwrap_or_default(),
             };
-            match runner.ledger.report(presence).await {
+            let report = timeout(REPORT_WITHIN, runner.ledger.report(presence)).await;
+            let report =
+                report.unwrap_or_else(|_| Err(Error::Unavailable("not in time".to_owned())));
+            // Something was written, or could not be: who only reads would not notice a disk that is full.
+            runner.telemetry.ledger_takes(report.is_ok());
+            match report {
                 Ok(orders) => {
                     let pause = says_pause(&orders);
                     newest = orders.as_ref().map_or(0, |order| order.number);

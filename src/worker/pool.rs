@@ -215,6 +215,8 @@ async fn take_until_paused(
 impl Shared {
     /// Works on one delivery and settles it.
     async fn work(self: Arc<Self>, lane: Lane, delivery: Delivery) {
+        // Until it is settled: what cannot be published yet holds its slot.
+        let _in_hand = self.telemetry.take_in_hand();
         crash::after("a delivery");
         self.telemetry
             .delivered(lane.as_str(), delivery.redelivered);

@@ -94,7 +94,6 @@ impl Runner {
         span: &mut Span,
         stop: &CancellationToken,
     ) -> Disposition {
-        let _in_hand = self.telemetry.take_in_hand();
         let started = Instant::now();
         let mut story = Story::default();
         let working = async {

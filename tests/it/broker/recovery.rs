@@ -213,3 +213,30 @@ async fn a_memory_alarm_blocks_publishing_and_shows_but_lets_acks_through() {
         .unwrap();
     broker.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_misses_a_queue_costs_nobody_a_connection_and_the_queue_comes_back() {
+    let vhost = Vhost::new().await;
+    let broker = ready(&vhost).await;
+    let mut subscription = broker.subscribe(Lane::High, 4);
+    let before = broker.wait_until(|health| health.is_ready()).await;
+    assert!(broker.depths(SOON).await.is_some());
+    vhost.taker().await.delete("escalations.delay.00").await;
+    assert!(broker.depths(SOON).await.is_none());
+    eventually("the queue is there again", async || {
+        broker.depths(SOON).await
+    })
+    .await;
+    let after = broker.health();
+    assert_eq!(
+        (after.consume, after.publish),
+        (before.consume, before.publish)
+    );
+    let to = Destination::Lane(Lane::High);
+    broker
+        .publisher()
+        .publish(&publication(to, "after"), SOON)
+        .await
+        .unwrap();
+    assert_eq!(next(&mut subscription).await.ack().await, Settled::Sent);
+}

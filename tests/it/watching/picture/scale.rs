@@ -64,15 +64,16 @@ fn bytes(value: f64) -> String {
     format!("{} TiB", number(value, None))
 }
 
-/// Three digits are enough; fewer, where it is said how many stand behind the point.
+/// Three digits are enough, unless it is said how many stand behind the point; behind a hundred none do.
 fn number(value: f64, decimals: Option<usize>) -> String {
-    let enough = match value.abs() {
-        size if size >= 99.95 => 0,
-        size if size >= 9.995 => 1,
-        size if size >= 0.0995 => 2,
-        _ => 3,
+    let decimals = match (value.abs(), decimals) {
+        (100.0.., _) => 0,
+        (_, Some(decimals)) => decimals,
+        (99.95.., None) => 0,
+        (9.995.., None) => 1,
+        (0.0995.., None) => 2,
+        (_, None) => 3,
     };
-    let decimals = decimals.map_or(enough, |said| said.min(enough));
     let text = format!("{value:.decimals$}");
     if text.contains('.') {
         let text = text.trim_end_matches('0').trim_end_matches('.');
