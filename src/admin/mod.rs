@@ -155,6 +155,9 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let ledger = match &admin.ledger {
         None => Value::Null,
         Some(ledger) => match tokio::time::timeout(ANSWER_WITHIN, ledger.ping()).await {
+            Ok(Ok(())) if admin.telemetry.ledger_refuses() => {
+                json!({"ok": false, "missing": "it can be read, and takes nothing: look at its disk, and whether something else has locked it"})
+            }
             Ok(Ok(())) => json!({"ok": true}),
             Ok(Err(error)) => json!({"ok": false, "missing": error.to_string()}),
             Err(_) => {

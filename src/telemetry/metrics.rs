@@ -8,6 +8,7 @@ use prometheus::{
     GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder,
 };
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::kinds::{ATTEMPTS, CALLS, COMMITS, Kind, Made, Metric, NOTES, QUEUES};
@@ -30,6 +31,8 @@ macro_rules! metrics {
         pub struct Telemetry {
             registry: Registry,
             pub(super) vendors: Mutex<BTreeMap<&'static str, Option<&'static str>>>,
+            /// The ledger did not take what was written to it last.
+            pub(super) ledger_refuses: AtomicBool,
             /// Where spans go while they are exported.
             pub(super) exporting: OnceLock<Arc<Queue>>,
             $(pub(super) $field: $made,)*
@@ -44,6 +47,7 @@ macro_rules! metrics {
                 Ok(Self {
                     $($field: $made::registered(next()?, &registry)?,)*
                     vendors: Mutex::default(),
+                    ledger_refuses: AtomicBool::default(),
                     exporting: OnceLock::new(),
                     registry,
                 })

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use prometheus::{IntGauge, IntGaugeVec};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::metrics::Telemetry;
@@ -144,6 +145,13 @@ impl Telemetry {
     pub fn ledger_takes(&self, taken: bool) {
         let up = self.ledger_up.with_label_values::<&str>(&[]);
         up.set(i64::from(taken));
+        self.ledger_refuses.store(!taken, Ordering::Relaxed);
+    }
+
+    /// Whether it did not take what was written last: it may be read all the same, as from a disk that is full.
+    #[must_use]
+    pub fn ledger_refuses(&self) -> bool {
+        self.ledger_refuses.load(Ordering::Relaxed)
     }
 
     /// What the ledger says; `None`: it could not be looked at.

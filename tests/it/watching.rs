@@ -5,4 +5,5 @@ mod picture;
 mod prometheus;
 mod promql;
 mod queries;
+mod refusing;
 mod rules;
