@@ -33,7 +33,6 @@ use escalator::ledger::{Ledger, Watched};
 use escalator::settings::{ProcessEnvironment, Role, Settings};
 use escalator::simulator::Config;
 use escalator::telemetry::{self, LogFormat, Telemetry};
-use futures_util::{StreamExt, stream};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
@@ -146,16 +145,7 @@ async fn drain(leg: Leg, wanted: usize) -> Cost {
     let cases: Vec<_> = (0..wanted).map(|_| world.case()).collect();
     let webhooks: Vec<_> = cases.iter().map(|case| world.trigger(case)).collect();
     let ingress = world.start("ingress", &[("LOG_LEVEL", "info")]).await;
-    let url = format!("{}/webhooks/pagerduty", ingress.ingress);
-    let accepted: Vec<bool> = stream::iter(webhooks)
-        .map(|webhook| {
-            let (simulator, url) = (world.simulator.clone(), url.clone());
-            async move { simulator.deliver(&url, &webhook).await.is_accepted() }
-        })
-        .buffer_unordered(CONCURRENCY)
-        .collect()
-        .await;
-    assert!(accepted.iter().all(|accepted| *accepted));
+    world.deliver_all(&ingress, webhooks, CONCURRENCY).await;
     assert!(ingress.terminate().await.0.success());
 
     let concurrency = CONCURRENCY.to_string();

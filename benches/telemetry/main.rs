@@ -31,7 +31,6 @@ mod worker;
 use std::time::{Duration, Instant};
 
 use escalator::simulator::Config;
-use futures_util::{StreamExt, stream};
 
 use collector::{Collector, Mood};
 use process::Usage;
@@ -178,16 +177,7 @@ async fn backlog(wanted: usize, more: &[(&str, &str)]) -> World {
     let mut settings = vec![("LOG_LEVEL", "info")];
     settings.extend(more);
     let ingress = world.start("ingress", &settings).await;
-    let url = format!("{}/webhooks/pagerduty", ingress.ingress);
-    let accepted: Vec<bool> = stream::iter(webhooks)
-        .map(|webhook| {
-            let (simulator, url) = (world.simulator.clone(), url.clone());
-            async move { simulator.deliver(&url, &webhook).await.is_accepted() }
-        })
-        .buffer_unordered(CONCURRENCY)
-        .collect()
-        .await;
-    assert!(accepted.iter().all(|accepted| *accepted));
+    world.deliver_all(&ingress, webhooks, CONCURRENCY).await;
     assert!(ingress.terminate().await.0.success());
     world
 }

@@ -175,6 +175,7 @@ fn load(world: Arc<World>, ingress: Arc<Program>, every: Duration) -> JoinHandle
         loop {
             let webhook = world.trigger(&world.case());
             let _ = world.simulator.deliver(&url, &webhook).await;
+            // The pace is what makes it a load; there is nothing to wait for.
             sleep(every).await;
         }
     })

@@ -1,6 +1,7 @@
 //! Limits, outages and restarts at their real length: `make endurance`.
 //!
 //! - `ENDURANCE=storm,outage,patience,stops,rolling,ladder,letters,alerts,truth`: which parts; without it all
+//! - `ESCALATOR_PICTURE_TO=deploy/grafana/overview.svg`: where `truth` draws the README's picture of its run
 //!
 //! Every part prints what it measured, and fails by panicking. `RESULTS.md` beside this file is written by a run of all.
 

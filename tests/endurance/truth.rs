@@ -148,7 +148,7 @@ pub(crate) async fn run() -> Vec<String> {
     outage.await.unwrap();
     let copies = duplicator.counts();
     drop(duplicator);
-    // The last lines are told, and scraped.
+    // The last lines are told, and scraped: ten scrapes, of which nobody hears.
     sleep(Duration::from_secs(10)).await;
     // Whatever comes later, the commands below make: it is not counted here, by nobody.
     let to = Timestamp::now();
@@ -232,6 +232,7 @@ async fn outage(world: &World, began: Instant) {
             what: What::status(503),
         });
     }
+    // Its length is what is tested.
     sleep(left).await;
     world.simulator.clear_faults();
     lose_answers(world);

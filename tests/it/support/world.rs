@@ -5,6 +5,7 @@ use escalator::simulator::{
     AgentSpec, AgentState, CobrowseApi, Config, ConversationSpec, Effects, IncidentSpec, Simulator,
     Webhook,
 };
+use futures_util::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::path::Path;
@@ -131,6 +132,21 @@ impl World {
         let url = format!("{}/webhooks/pagerduty", program.ingress);
         let delivered = self.simulator.deliver(&url, webhook).await;
         assert_eq!(delivered.status(), Some(202), "{delivered:?}");
+    }
+
+    /// Delivers all of these, so many at the same time, and expects each to be taken.
+    #[allow(dead_code, reason = "the benchmarks use it")]
+    pub(crate) async fn deliver_all(
+        &self,
+        program: &Program,
+        webhooks: Vec<Webhook>,
+        at_once: usize,
+    ) {
+        let delivering = webhooks
+            .iter()
+            .map(|webhook| self.deliver(program, webhook));
+        let delivering = stream::iter(delivering).buffer_unordered(at_once);
+        delivering.collect::<Vec<()>>().await;
     }
 
     /// Waits until the vendors' side is as wanted. The predicate must not call the simulator.

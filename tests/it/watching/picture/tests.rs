@@ -235,26 +235,3 @@ fn numbers_have_their_unit() {
 fn moments_are_round() {
     assert_eq!(moments(1000, 2200), [1200, 1500, 1800, 2100]);
 }
-
-/// Not a test but the brush, for whoever has a Prometheus with a run in it:
-///
-/// ```sh
-/// ESCALATOR_PICTURE="http://127.0.0.1:9090 2026-11-20T03:00:00Z 2026-11-20T03:30:00Z" cargo test --test it draws_the_picture -- --ignored
-/// ```
-#[tokio::test]
-#[ignore = "it needs a Prometheus that has watched a run, named in ESCALATOR_PICTURE"]
-async fn draws_the_picture_of_the_readme() {
-    let given = std::env::var("ESCALATOR_PICTURE").unwrap();
-    let [prometheus, from, to] = given.split_whitespace().collect::<Vec<_>>()[..] else {
-        panic!("not an address and two times: {given}");
-    };
-    let svg = draw(
-        prometheus,
-        from.parse().unwrap(),
-        to.parse().unwrap(),
-        &overview(),
-    )
-    .await;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana/overview.svg");
-    std::fs::write(path, svg).unwrap();
-}
